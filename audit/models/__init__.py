@@ -1,0 +1,1 @@
+"""All torch: the verified encoder, the probes."""

@@ -1,0 +1,149 @@
+"""A detector is a function; its signature is its declaration.
+
+Positional parameters name artifacts out of a closed list, keyword-only parameters are settings with
+defaults. Both are read at import, and a wrong name fails at once. Discovery imports every module of
+audit.detectors and every entry point of the group "tunevet.detectors"; there is no list to edit.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from audit.errors import ConfigError
+from audit.schema import Detection, Severity, Skipped
+
+# What a detector may ask for; the type it is handed is on the right.
+ARTIFACTS: Mapping[str, str] = {
+    "examples": "pl.DataFrame of schema EXAMPLES",
+    "info": "DatasetInfo: kind, labels, columns",
+    "embeddings": "(n, d) float32, unit rows: the prompt (classification: the text)",
+    "response_embeddings": "(n, d) float32, unit rows: the response (chosen); Skipped for classification",
+    "rejected_embeddings": "(n, d) float32, unit rows: the rejected response; preference pairs only",
+    "neighbors": "Neighbors over embeddings of the whole example",
+    "behaviors": "Behaviors, the target bank",
+    "support": "Support, out-of-fold probabilities",
+    "patterns": "Patterns, the input patterns",
+}
+
+DetectorFunction = Callable[..., Detection | Skipped]
+F = TypeVar("F", bound=DetectorFunction)
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One registered check."""
+
+    name: str
+    code: str
+    title: str
+    severity: Severity  # of a row that this check flags
+    run: DetectorFunction
+    artifacts: tuple[str, ...]
+    settings: Mapping[str, Any]
+    doc: str
+    version: int
+
+    @property
+    def source(self) -> str:
+        """The module docstring's `Source:` paragraph."""
+        return _section(self.doc, "Source:")
+
+    @property
+    def misses(self) -> str:
+        """The module docstring's `Misses:` paragraph."""
+        return _section(self.doc, "Misses:")
+
+    def __call__(self, artifacts: Mapping[str, Any], settings: Mapping[str, Any]) -> Detection | Skipped:
+        """Runs the check. An artifact that is itself Skipped skips the check with its reason."""
+        values = [artifacts[name] for name in self.artifacts]
+        for value in values:
+            if isinstance(value, Skipped):
+                return value
+        return self.run(*values, **{**self.settings, **settings})
+
+
+_REGISTRY: dict[str, Detector] = {}
+
+
+def detector(
+    *, code: str, title: str, severity: Severity = Severity.LOW, version: int = 1
+) -> Callable[[F], F]:
+    """Registers a check. Raises ConfigError at import for an unknown artifact, a setting without a
+    default, a code that is taken, or a docstring without `Source:` and `Misses:`."""
+
+    def register(function: F) -> F:
+        artifacts, settings = _signature(function)
+        doc = inspect.getdoc(inspect.getmodule(function)) or ""
+        if "Source:" not in doc or "Misses:" not in doc:
+            raise ConfigError(f"detector {function.__name__}: its module docstring needs Source: and Misses:")
+        for other in _REGISTRY.values():
+            if other.code == code and other.name != function.__name__:
+                raise ConfigError(f"detector code {code} is taken by {other.name}")
+        name = function.__name__
+        _REGISTRY[name] = Detector(name, code, title, severity, function, artifacts, settings, doc, version)
+        return function
+
+    return register
+
+
+def detectors() -> dict[str, Detector]:
+    """All checks by name, ours first, each group in alphabetical order."""
+    package = importlib.import_module("audit.detectors")
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"audit.detectors.{module}")
+    ours = sorted(_REGISTRY)
+    for entry in sorted(entry_points(group="tunevet.detectors"), key=lambda e: e.name):
+        entry.load()
+    return {name: _REGISTRY[name] for name in [*ours, *sorted(set(_REGISTRY) - set(ours))]}
+
+
+def check_settings(requested: Mapping[str, Mapping[str, Any]], skip: tuple[str, ...]) -> None:
+    """Raises ConfigError when a configuration names a check or a setting that does not exist."""
+    known = detectors()
+    for name in [*requested, *skip]:
+        if name not in known:
+            raise ConfigError(f"unknown detector {name}; `tunevet rules` lists them")
+    for name, settings in requested.items():
+        for key, value in settings.items():
+            if key not in known[name].settings:
+                raise ConfigError(
+                    f"detector {name} has no setting {key}; it has {', '.join(known[name].settings)}"
+                )
+            default = known[name].settings[key]
+            numeric = isinstance(default, (int, float)) and isinstance(value, (int, float))
+            if not numeric and not isinstance(value, type(default)):
+                raise ConfigError(f"detector {name}.{key} is {value!r}, but wants a {type(default).__name__}")
+
+
+def _signature(function: DetectorFunction) -> tuple[tuple[str, ...], dict[str, Any]]:
+    artifacts: list[str] = []
+    settings: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            if parameter.default is inspect.Parameter.empty:
+                raise ConfigError(f"detector {function.__name__}: setting {name} has no default")
+            settings[name] = parameter.default
+        elif name in ARTIFACTS:
+            artifacts.append(name)
+        else:
+            raise ConfigError(
+                f"detector {function.__name__}: no artifact {name}; there are {', '.join(ARTIFACTS)}"
+            )
+    return tuple(artifacts), settings
+
+
+def _section(doc: str, heading: str) -> str:
+    """The paragraph that begins with `heading`, on one line, without the heading."""
+    for block in doc.split("\n\n"):
+        if heading in block:
+            tail = block.split(heading, 1)[1]
+            for other in ("Source:", "Misses:"):
+                tail = tail.split(other, 1)[0]
+            return " ".join(tail.split())
+    return ""

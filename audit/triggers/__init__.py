@@ -1,0 +1,1 @@
+"""Suspects into proofs: mine candidates, assess them, confirm by a probe."""

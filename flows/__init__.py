@@ -1,0 +1,1 @@
+"""Prefect flows over audit.pipeline. Holds no detection logic."""
