@@ -71,9 +71,7 @@ class Detector:
 _REGISTRY: dict[str, Detector] = {}
 
 
-def detector(
-    *, code: str, title: str, severity: Severity = Severity.LOW, version: int = 1
-) -> Callable[[F], F]:
+def detector(*, code: str, title: str, severity: Severity = Severity.LOW, version: int = 1) -> Callable[[F], F]:
     """Registers a check. Raises ConfigError at import for an unknown artifact, a setting without a
     default, a code that is taken, or a docstring without `Source:` and `Misses:`."""
 
@@ -112,9 +110,7 @@ def check_settings(requested: Mapping[str, Mapping[str, Any]], skip: tuple[str, 
     for name, settings in requested.items():
         for key, value in settings.items():
             if key not in known[name].settings:
-                raise ConfigError(
-                    f"detector {name} has no setting {key}; it has {', '.join(known[name].settings)}"
-                )
+                raise ConfigError(f"detector {name} has no setting {key}; it has {', '.join(known[name].settings)}")
             default = known[name].settings[key]
             numeric = isinstance(default, (int, float)) and isinstance(value, (int, float))
             if not numeric and not isinstance(value, type(default)):
@@ -132,9 +128,7 @@ def _signature(function: DetectorFunction) -> tuple[tuple[str, ...], dict[str, A
         elif name in ARTIFACTS:
             artifacts.append(name)
         else:
-            raise ConfigError(
-                f"detector {function.__name__}: no artifact {name}; there are {', '.join(ARTIFACTS)}"
-            )
+            raise ConfigError(f"detector {function.__name__}: no artifact {name}; there are {', '.join(ARTIFACTS)}")
     return tuple(artifacts), settings
 
 

@@ -143,7 +143,8 @@ class DatasetInfo:
 
     name: str
     kind: str
-    shape: str  # text-label | alpaca | prompt-completion | question-answer | messages | sharegpt | pairwise | hh-transcript | kto
+    # text-label, alpaca, prompt-completion, question-answer, messages, sharegpt, pairwise, hh-transcript or kto
+    shape: str
     mapping: dict[str, str]  # role of ours -> column of the input
     confidence: float  # share of sampled rows that fit the mapping, times how specific the columns are
     columns: tuple[str, ...]

@@ -1,1 +1,27 @@
 """Builders of the artifacts that detectors and the miner share, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from audit.rundir import RunDir
+
+
+def load(run: RunDir, names: Iterable[str]) -> dict[str, Any]:
+    """The artifacts of these names (registry.ARTIFACTS), read from a run directory. One that this dataset
+    cannot have comes as Skipped with its reason."""
+    from audit.artifacts import behaviors, embeddings, neighbors, patterns, support
+
+    readers = {
+        "examples": lambda: run.examples(),
+        "info": lambda: run.dataset(),
+        "embeddings": lambda: embeddings.load(run, "prompt"),
+        "response_embeddings": lambda: embeddings.load(run, "response"),
+        "rejected_embeddings": lambda: embeddings.load(run, "rejected"),
+        "neighbors": lambda: neighbors.load(run),
+        "behaviors": lambda: behaviors.load(run),
+        "support": lambda: support.load(run),
+        "patterns": lambda: patterns.load(run),
+    }
+    return {name: readers[name]() for name in names}
