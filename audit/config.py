@@ -71,6 +71,15 @@ class ReviewConfig(_Settings):
     undecided: Literal["hold", "keep"] = "hold"
 
 
+class ScheduleConfig(_Settings):
+    """When `tunevet serve` scans, in cron's five fields, and where the run directories go."""
+
+    cron: str = ""  # e.g. "0 3 * * *"
+    timezone: str = "UTC"
+    name: str = ""  # of the deployment; the dataset's name when empty
+    runs: str = "runs"  # folder; a relative one is relative to the configuration file
+
+
 class Config(_Settings):
     """All settings of a run, as stored in its config.toml."""
 
@@ -82,6 +91,7 @@ class Config(_Settings):
     mining: MiningConfig = MiningConfig()
     probe: ProbeConfig = ProbeConfig()
     review: ReviewConfig = ReviewConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     fail_on: Literal["confirmed", "high", "medium", "any"] = "confirmed"
     max_bad_rows: int = Field(0, ge=0)
     detectors: dict[str, dict[str, Any]] = Field(default_factory=dict)  # name -> its settings

@@ -244,6 +244,9 @@ def _forget(run: RunDir, stage: str, wanted: tuple[str, ...]) -> None:
     for marker in folder.glob("*.json") if folder.exists() else []:
         if marker.stem not in wanted:
             marker.unlink()
+    for failure in (run / "failed").glob(f"{stage}-*.json"):
+        if failure.stem.removeprefix(f"{stage}-") not in wanted:
+            failure.unlink()
 
 
 def _reset_peak() -> None:
