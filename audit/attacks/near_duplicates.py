@@ -1,0 +1,68 @@
+"""Copies of rows with small edits, and copies that contradict their original.
+
+Near-duplicates raise a row's weight and leak between training and test; contradictions teach both answers at once.
+
+Source: Lee et al. 2022 (Deduplicating training data makes language models better), section 2; Carlini et al. 2024
+(Poisoning web-scale training datasets), on how copies enter a crawl.
+
+Misses: paraphrases and translations of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import polars as pl
+
+from audit.attacks.edits import small_edit
+from audit.attacks.planted import Example, Planted, all_labels, can_turn, choose, edit_input, rehash, turn_around
+from audit.errors import UsageError
+
+
+def plant_near_duplicates(examples: pl.DataFrame, *, count: int, seed: int, exclude: Collection[int] = ()) -> Planted:
+    """Appends copies of `count` rows with one or two small edits of the input; label and responses are kept.
+
+    The copies' `row` continues after the largest one. `exclude` are values of `row` that are not copied. Raises
+    UsageError when too few rows are able.
+    """
+    rng = np.random.default_rng(seed)
+    able = pl.col("prompt").str.len_chars() > 0
+    at = choose(examples, attack="near_duplicates", count=count, able=able, exclude=exclude, rng=rng)
+
+    def edit(text: str) -> str:
+        changed = small_edit(text, rng)
+        again = small_edit(changed, rng) if rng.random() < 0.5 else changed
+        return changed if again == text else again
+
+    return _append_copies(examples, at, lambda e: edit_input(e, edit), "copies with small edits", "near-duplicates")
+
+
+def plant_contradictions(examples: pl.DataFrame, *, count: int, seed: int, exclude: Collection[int] = ()) -> Planted:
+    """Appends copies of `count` rows that say the opposite of their original: sides swapped for preference pairs,
+    another label for labelled rows. The input is the original's, character for character.
+
+    `exclude` are values of `row` that are not copied. Raises UsageError when too few rows are able.
+    """
+    rng = np.random.default_rng(seed)
+    labels = all_labels(examples)
+    at = choose(examples, attack="contradictions", count=count, able=can_turn(labels), exclude=exclude, rng=rng)
+    opposite = turn_around(labels, rng)
+    return _append_copies(examples, at, opposite, "copies that contradict their original", "contradictions")
+
+
+def _append_copies(
+    examples: pl.DataFrame, at: list[int], change: Callable[[Example], None], behavior: str, kind: str
+) -> Planted:
+    copies = examples[at].to_dicts()
+    originals = tuple(int(example["row"]) for example in copies)
+    highest = examples["row"].max()
+    if not isinstance(highest, int):
+        raise UsageError(f"{kind}: the examples table has no row numbers")
+    for number, example in enumerate(copies):
+        change(example)
+        rehash(example)
+        example["row"] = highest + 1 + number
+    rows = tuple(int(example["row"]) for example in copies)
+    longer = pl.concat([examples, pl.DataFrame(copies, schema=examples.schema)])
+    return Planted(longer, rows, (), behavior, kind, originals=originals)
