@@ -1,0 +1,7 @@
+"""The command line: results on stdout, all else on stderr, and one exit code for every output format."""
+
+from __future__ import annotations
+
+from audit.cli.app import app, command
+
+__all__ = ["app", "command"]

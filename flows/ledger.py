@@ -1,0 +1,43 @@
+"""What a flow run knows of its units, kept in this process: Prefect may forget, the ledger may not."""
+
+from __future__ import annotations
+
+import threading
+
+from audit.job import Listener
+from audit.pipeline import UnitResult
+
+
+class Ledger:
+    """Passes on to a Listener, keeps how each unit ended, and ends a unit when the scan is interrupted."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.results: dict[tuple[str, str], UnitResult] = {}
+        self.interrupted = threading.Event()
+
+    def unit_started(self, stage: str, unit: str) -> None:
+        self.listener.unit_started(stage, unit)
+
+    def unit_ended(self, result: UnitResult) -> None:
+        key = (result.stage, result.unit)
+        if key in self.results and result.status == "skipped":
+            return  # run again without Prefect, and found done: it ended as it ended the first time
+        self.results[key] = result
+        self.listener.unit_ended(result)
+
+    def start(self, label: str, total: int, unit: str) -> None:
+        self._stop_if_interrupted()
+        self.listener.start(label, total, unit)
+
+    def advance(self, count: int) -> None:
+        self._stop_if_interrupted()
+        self.listener.advance(count)
+
+    def note(self, text: str) -> None:
+        self._stop_if_interrupted()
+        self.listener.note(text)
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupted.is_set() and threading.current_thread() is not threading.main_thread():
+            raise KeyboardInterrupt
