@@ -1,0 +1,117 @@
+"""Which kind a dataset is of, found over a sample of its first records; `--kind` and `--map` overrule.
+
+Every shape whose columns are there is tried on the sample. Its confidence is the share of rows that it can read
+times how specific its column names are; the best one wins, and below one half none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.config import IngestConfig
+from audit.errors import InputError
+from audit.sources import classification, instruction, preference
+from audit.sources.record import RowError
+from audit.sources.shapes import FACTS, RowReader, Shape
+from audit.text import safe_text
+
+SHAPES: tuple[Shape, ...] = (*preference.SHAPES, *instruction.SHAPES, *classification.SHAPES)
+SAMPLE = 1_000  # readable records looked at
+_MINIMUM = 0.5
+_ROLES = sorted({role for shape in SHAPES for role in shape.roles} | set(FACTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The chosen shape, bound to columns."""
+
+    shape: Shape
+    mapping: dict[str, str]
+    confidence: float
+    read: RowReader
+    used: frozenset[str]  # columns that are not in `meta`
+
+
+def recognise(sample: Sequence[Mapping[str, Any]], settings: IngestConfig) -> Recognised:
+    """The shape of a sample of rows. Raises InputError naming the columns when none fits, when a mapped column
+    is not there, or when a mapped role is none of ours."""
+    columns = list(dict.fromkeys(name for fields in sample for name in fields))
+    _check_map(settings.map, columns)
+    best: tuple[float, Shape, dict[str, str]] | None = None
+    for shape in SHAPES:
+        if settings.kind not in ("auto", shape.kind):
+            continue
+        mapping = _bind(shape, columns, settings.map)
+        if mapping is None:
+            continue
+        confidence = shape.specific * _fit(shape, mapping, sample)
+        if best is None or confidence > best[0]:
+            best = (confidence, shape, mapping)
+    if best is None or best[0] < _MINIMUM:
+        raise InputError(_complaint(columns, settings, best))
+    confidence, shape, mapping = best
+    facts = _facts(columns, settings.map, set(mapping.values()))
+    complete = mapping | facts
+    return Recognised(shape, complete, round(confidence, 3), shape.reader(mapping), frozenset(complete.values()))
+
+
+def _check_map(wanted: Mapping[str, str], columns: list[str]) -> None:
+    for role, column in wanted.items():
+        if role not in _ROLES:
+            raise InputError(f"--map names the role {safe_text(role, 60)}; there are {', '.join(_ROLES)}")
+        if column not in columns:
+            raise InputError(f"--map names the column {safe_text(column, 60)}; the columns are {_names(columns)}")
+
+
+def _bind(shape: Shape, columns: list[str], wanted: Mapping[str, str]) -> dict[str, str] | None:
+    """Roles of the shape -> columns; None when a required role has no column or a mapped role has no place."""
+    if any(role not in shape.roles and role not in FACTS for role in wanted):
+        return None
+    lower = {name.lower(): name for name in reversed(columns)}
+    mapping: dict[str, str] = {}
+    for role, names in [*shape.required.items(), *shape.optional.items()]:
+        found = wanted.get(role) or next((lower[name] for name in names if name in lower), None)
+        if found is not None:
+            mapping[role] = found
+        elif role in shape.required:
+            return None
+    return mapping if len(set(mapping.values())) == len(mapping) else None
+
+
+def _fit(shape: Shape, mapping: dict[str, str], sample: Sequence[Mapping[str, Any]]) -> float:
+    read, good = shape.reader(mapping), 0
+    for fields in sample:
+        try:
+            read(fields)
+        except RowError:
+            continue
+        good += 1
+    return good / max(len(sample), 1)
+
+
+def _facts(columns: list[str], wanted: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+    lower = {name.lower(): name for name in reversed(columns)}
+    found: dict[str, str] = {}
+    for role, names in FACTS.items():
+        column = wanted.get(role) or next((lower[n] for n in names if n in lower and lower[n] not in taken), None)
+        if column is not None:
+            found[role] = column
+            taken = taken | {column}
+    return found
+
+
+def _names(columns: list[str]) -> str:
+    shown = ", ".join(safe_text(name, 60) for name in columns[:20]) or "none"
+    return shown + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+
+
+def _complaint(columns: list[str], settings: IngestConfig, best: tuple[float, Shape, dict[str, str]] | None) -> str:
+    kind = "no known kind" if settings.kind == "auto" else f"no {settings.kind} data"
+    why = ""
+    if best is not None:
+        share = best[0] / best[1].specific
+        why = f" ({best[1].name} would fit their names, but reads only {share:.0%} of the first rows)"
+    remedy = "say what they are with --kind and --map role=column, for example --map text=COLUMN --map label=COLUMN"
+    return f"the columns {_names(columns)} map to {kind}{why}; {remedy}"

@@ -1,0 +1,98 @@
+"""One open input file, whatever its format, as records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+from audit.config import IngestConfig
+from audit.errors import InputError
+from audit.schema import InputFile
+from audit.sources import columnar, delimited, json_array, jsonl
+from audit.sources.files import COLUMNAR, Source
+from audit.sources.record import Budget, Reading, Record
+from audit.sources.streams import BLOCK, ByteStream, HashingReader
+
+
+class FileReader:
+    """Reads one file once, from one open handle: what is hashed is what is read.
+
+    After `records` is exhausted (or given up), `finish` reads what is left for the hash and returns the
+    InputFile. Raises InputError when the file changed meanwhile."""
+
+    def __init__(self, source: Source, index: int, limits: IngestConfig, budget: Budget) -> None:
+        self.source, self.limits = source, limits
+        self.reading = Reading(index, source.format)
+        self._budget = budget
+        self._handle = source.open()
+        self._before = os.fstat(self._handle.fileno())
+        self._stream = ByteStream(self._handle, source.compression, budget)
+        self._count = 0
+
+    def __enter__(self) -> FileReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle.close()
+
+    @property
+    def progress(self) -> float:
+        """Share of the file that the reader has taken in; a little ahead of the records handed out."""
+        size = max(self._before.st_size, 1)
+        return min(self._stream.source.position / size, 1.0) if self.source.format not in COLUMNAR else 1.0
+
+    def records(self, on_batch: Callable[[int, Any], None] | None = None) -> Iterator[Record]:
+        """Every record position of the file. Raises NotRows for a .json file that holds no list of rows."""
+        self.reading.on_batch = on_batch
+        for record in self._records():
+            self._count += 1
+            yield record
+
+    def finish(self, whole: bool = True) -> InputFile:
+        """What was read, as stored in dataset.json; without `whole` the file is not read to its end for its
+        hash, which is then empty."""
+        size, sha256 = self._before.st_size, ""
+        if whole:
+            size, sha256 = self._stream.source.finish()
+            after = os.fstat(self._handle.fileno())
+            if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+                raise InputError(f"{self.source.path} changed while it was read; run again when it is complete")
+        reading = self.reading
+        return InputFile(
+            self.source.relative, reading.format, self.source.compression, size, sha256, self._count, reading.layout
+        )
+
+    def _records(self) -> Iterator[Record]:
+        stream, reading, limits = self._stream, self.reading, self.limits
+        match self.source.format:
+            case "parquet" | "arrow" as form:
+                self._hash_first()
+                read = columnar.parquet_records if form == "parquet" else columnar.arrow_records
+                return read(self._handle, reading, limits, self._budget)
+            case "csv":
+                return delimited.records(stream, reading, limits, ",", quoted=True)
+            case "tsv":
+                quoted = delimited.uses_quotes(self._head(), "\t")
+                return delimited.records(stream, reading, limits, "\t", quoted)
+            case "json":
+                if not json_array.looks_like_lines(self._head(), limits):
+                    return json_array.records(stream, reading, limits)
+                reading.format = "jsonl"
+        return jsonl.records(stream, reading, limits)
+
+    def _hash_first(self) -> None:
+        # pyarrow reads at random positions, so the hash is taken in a pass of its own over the same handle.
+        self._stream.source.finish()
+        self._handle.seek(0)
+
+    def _head(self) -> bytes:
+        """The first megabyte, decompressed; reading starts over afterwards."""
+        stream = ByteStream(self._handle, self.source.compression, Budget(4 * BLOCK))
+        head = next(iter(stream), b"")
+        self._handle.seek(0)
+        self._stream.source = HashingReader(self._handle)
+        return head

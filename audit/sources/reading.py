@@ -1,0 +1,252 @@
+"""Ingest: the input is streamed once into trusted shards, and what it is stands in dataset.json.
+
+Everything that cannot be read keeps its place in the ledger with its reason; nothing ends the run but an input
+without one readable row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from audit.config import Config
+from audit.errors import InputError, NothingScanned
+from audit.rundir import Context, write_json
+from audit.schema import EXAMPLES, DatasetInfo, InputFile, Kind
+from audit.sources import detect
+from audit.sources.files import COLUMNAR, Inventory, enumerate_input, fingerprint_input, fingerprint_of
+from audit.sources.readers import FileReader
+from audit.sources.record import Budget, NotRows, Record, RowError
+from audit.sources.shapes import Parts
+from audit.sources.shards import ExampleTable, ShardWriter
+
+_MOST_COLUMNS = 1_000  # names kept in dataset.json; rows may each bring their own
+_PREVIEW_RECORDS = 5_000
+_PREVIEW_BYTES = 32 << 20  # inputs up to this size are previewed to their end, so that the counts are exact
+
+
+def fingerprint(config: Config) -> str:
+    """SHA-256 over the relative paths and hashes of all input files; part of the stage's key. Raises InputError
+    for a missing input."""
+    return fingerprint_input(config.source)
+
+
+def ingest(ctx: Context, unit: str) -> list[Path]:
+    """Reads the whole input into shards. Raises InputError for an input that is missing, empty, of no known
+    format or of no known kind; NothingScanned when not one record was readable."""
+    inventory = enumerate_input(ctx.config.source)
+    writer = ShardWriter(ctx.run, ctx.config.ingest.shard_rows)
+    walk = _Walk(inventory, ctx.config, writer)
+    facts = _Facts()
+    started = reported = 0
+    for record, parts in _mapped(walk, facts, ctx.config, writer):
+        writer.add(record, parts)
+        if parts is not None and not started:
+            started = max(walk.estimate(writer.rows), 1)
+            ctx.progress.start("Reading rows", started, "rows")
+        if writer.rows - reported >= 1_000 and started:
+            ctx.progress.advance(writer.rows - reported)
+            reported = writer.rows
+    writer.flush()
+    if started:
+        ctx.progress.advance(writer.rows - reported)
+    info = _describe(inventory, walk, facts, ctx.config, writer.rows, tuple(writer.names))
+    writer.remove_stale()
+    path = ctx.run / "dataset.json"
+    write_json(path, info.to_dict())
+    return [*writer.paths, path]
+
+
+def preview(config: Config, rows: int = 3) -> tuple[DatasetInfo, pl.DataFrame]:
+    """What an input is, and its first `rows` examples, without a run directory. A large input is read in part:
+    its `rows` and `readable` are then -1 and its hashes empty. Raises as `ingest` does."""
+    inventory = enumerate_input(config.source)
+    small = sum(source.size_bytes for source in inventory.sources) <= _PREVIEW_BYTES
+    walk = _Walk(inventory, config, None, most=None if small else _PREVIEW_RECORDS)
+    facts = _Facts()
+    total, first = 0, None
+    for record, parts in _mapped(walk, facts, config, None):
+        if parts is not None and record.fields is not None:
+            assert facts.recognised is not None
+            first = first or ExampleTable(facts.recognised)
+            if len(first) < rows:
+                first.add(total, record.fields, parts)
+        total += 1
+    partial = not small and total >= _PREVIEW_RECORDS
+    info = _describe(inventory, walk, facts, config, -1 if partial else total, ())
+    return info, first.frame() if first else pl.DataFrame(schema=EXAMPLES)
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is learned of the rows on the way."""
+
+    recognised: detect.Recognised | None = None
+    readable: int = 0
+    bad: Counter[str] = field(default_factory=Counter)
+    first_bad: str = ""
+    labels: set[str] = field(default_factory=set)
+    columns: dict[str, None] = field(default_factory=dict)
+    _forms: set[tuple[str, ...]] = field(default_factory=set)
+
+    def see(self, record: Record, parts: Parts | None) -> None:
+        if parts is None:
+            self.bad[str(record.reason)] += 1
+            self.first_bad = self.first_bad or record.detail
+        else:
+            self.readable += 1
+            if parts.label is not None:
+                self.labels.add(parts.label)
+        form = tuple(record.fields or ())
+        if form not in self._forms and len(self.columns) < _MOST_COLUMNS:
+            self._forms.add(form)
+            self.columns.update(dict.fromkeys(form))
+
+
+class _Walk:
+    """The records of all files in order; closes each file and remembers what it was."""
+
+    def __init__(
+        self, inventory: Inventory, config: Config, writer: ShardWriter | None, most: int | None = None
+    ) -> None:
+        limits = [value for value in (config.ingest.limit, most) if value is not None]
+        self._most = min(limits, default=None)
+        self._whole = most is None
+        self._inventory, self._settings, self._writer = inventory, config.ingest, writer
+        self._reader: FileReader | None = None
+        self._share = 0.0
+        self.files: list[InputFile] = []
+        self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
+
+    def __iter__(self) -> Iterator[Record]:
+        budget = Budget(self._settings.max_decoded_bytes)
+        left = self._most
+        sizes = [max(source.size_bytes, 1) for source in self._inventory.sources]
+        for source, size in zip(self._inventory.sources, sizes, strict=True):
+            columnar = source.format in COLUMNAR
+            if columnar and self._writer:
+                self._writer.boundary()
+            with FileReader(source, len(self.files), self._settings, budget) as reader:
+                self._reader, self._weight = reader, size / sum(sizes)
+                try:
+                    for record in reader.records(self._writer.keep_batch if self._writer else None):
+                        if left == 0:
+                            break
+                        left = None if left is None else left - 1
+                        yield record
+                except NotRows as error:
+                    self.no_rows.append((source.relative, str(error)))
+                    reader.finish(self._whole)
+                    continue
+                self._reader = None
+                self._share += self._weight
+                self.files.append(reader.finish(self._whole))
+            if columnar and self._writer:
+                self._writer.boundary()
+
+    def estimate(self, rows: int) -> int:
+        """How many rows there will be, from the share of the input that `rows` took."""
+        share = self._share + (self._weight * self._reader.progress if self._reader else 0.0)
+        total = round(rows / min(max(share, 1e-9), 1.0))
+        return min(total, self._most) if self._most else total
+
+
+def _mapped(
+    walk: _Walk, facts: _Facts, config: Config, writer: ShardWriter | None
+) -> Iterator[tuple[Record, Parts | None]]:
+    """Records with what they say; those that the adapter cannot map get its reason. The first records are held
+    back until there are enough to recognise the kind."""
+    held: list[Record] = []
+    readable = 0
+    records = iter(walk)
+    for record in records:
+        held.append(record)
+        readable += record.fields is not None
+        if readable >= detect.SAMPLE:
+            break
+        if not readable and len(held) >= config.ingest.shard_rows:
+            for bad in held:
+                facts.see(bad, None)
+                yield bad, None
+            held = []
+    sample = [record.fields for record in held if record.fields is not None]
+    if sample:
+        facts.recognised = detect.recognise(sample, config.ingest)
+        if writer:
+            writer.use(facts.recognised)
+    for record in held:
+        yield _map(record, facts)
+    for record in records:
+        yield _map(record, facts)
+
+
+def _map(record: Record, facts: _Facts) -> tuple[Record, Parts | None]:
+    parts: Parts | None = None
+    if record.fields is not None:
+        assert facts.recognised is not None
+        try:
+            parts = facts.recognised.read(record.fields)
+        except RowError as error:
+            record = record._replace(reason=str(error.reason), detail=error.detail)
+    facts.see(record, parts)
+    return record, parts
+
+
+def _describe(
+    inventory: Inventory, walk: _Walk, facts: _Facts, config: Config, rows: int, shards: tuple[str, ...]
+) -> DatasetInfo:
+    if not facts.readable:
+        _nothing(inventory, walk, facts)
+    assert facts.recognised is not None
+    shape = facts.recognised.shape
+    files = tuple(walk.files)
+    hashes = [(f.path, f.sha256) for f in files]
+    notes = [inventory.note, *(f"{path} holds no rows: {why}" for path, why in walk.no_rows)]
+    names = next(
+        (n for f in files if (n := f.layout.get("label_names", {}).get(facts.recognised.mapping.get("label")))), None
+    )
+    if names:
+        notes.append("labels: " + ", ".join(f"{value} = {name}" for value, name in enumerate(names[:50])))
+    return DatasetInfo(
+        name=config.name or inventory.name,
+        kind=shape.kind,
+        shape=shape.name,
+        mapping=facts.recognised.mapping,
+        confidence=facts.recognised.confidence,
+        columns=tuple(facts.columns),
+        labels=_sorted_labels(facts.labels) if shape.kind == Kind.CLASSIFICATION or shape.name == "kto" else (),
+        rows=rows,
+        readable=facts.readable if rows >= 0 else -1,
+        bad=dict(sorted(facts.bad.items())),
+        shards=shards,
+        files=files,
+        fingerprint=fingerprint_of(hashes, inventory.identity),
+        note="; ".join(note for note in notes if note),
+    )
+
+
+def _nothing(inventory: Inventory, walk: _Walk, facts: _Facts) -> None:
+    """Raises what an input without a readable row deserves."""
+    where = inventory.sources[0].path if inventory.single else inventory.name
+    if facts.bad:
+        counts = ", ".join(f"{count} {reason}" for reason, count in facts.bad.most_common(5))
+        raise NothingScanned(f"{where} has {facts.bad.total()} records, none readable ({counts}): {facts.first_bad}")
+    if walk.no_rows:
+        raise InputError(f"{where} holds no rows: {walk.no_rows[0][1]}")
+    raise InputError(f"{where} is empty: it holds no record")
+
+
+def _sorted_labels(labels: set[str]) -> tuple[str, ...]:
+    """Numbers by value, then words by code point; the same for any order of rows."""
+
+    def key(label: str) -> Any:
+        body = label.removeprefix("-")
+        number = body.isascii() and body.isdigit() and len(body) < 16
+        return (0, int(label), label) if number else (1, 0, label)
+
+    return tuple(sorted(labels, key=key))

@@ -1,0 +1,161 @@
+"""Shards: the trusted tables that all later stages read instead of the input.
+
+A shard holds a fixed number of record positions: examples/NAME.parquet (the readable ones), ledger/NAME.parquet
+(all of them) and, where the input is columnar, originals/NAME.parquet (its rows as they were, every column and
+type, and `ROW_COLUMN` for the position). Memory is bounded by one shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit.errors import InputError
+from audit.provenance import content_hash
+from audit.rundir import RunDir, atomic_file, write_frame
+from audit.schema import EXAMPLES, LEDGER
+from audit.sources.detect import Recognised
+from audit.sources.record import Record
+from audit.sources.shapes import Parts, Turns, scalar
+from audit.sources.strict_json import dumps
+
+ROW_COLUMN = "__tunevet_row__"  # last column of originals, never part of an output
+_FACTS = ("annotator", "source", "created_at", "id")
+
+
+class ExampleTable:
+    """Columns of EXAMPLES, filled row by row."""
+
+    def __init__(self, recognised: Recognised) -> None:
+        self._facts = [recognised.mapping.get(role) for role in _FACTS]
+        self._used = recognised.used
+        self._columns: dict[str, list[Any]] = {name: [] for name in EXAMPLES if name != "turns"}
+        self._add = [
+            self._columns[name].append for name in ("row", "content_hash", *Parts._fields[:4], *_FACTS, "meta")
+        ]
+        self._turns: list[Turns] = []
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def add(self, row: int, fields: dict[str, Any], parts: Parts) -> None:
+        prompt, response, rejected, label, turns = parts
+        used = self._used
+        rest = {name: value for name, value in fields.items() if name not in used}
+        facts = [None if column is None else scalar(fields.get(column)) for column in self._facts]
+        identity = content_hash(prompt, response, rejected, label)
+        values = (row, identity, prompt, response, rejected, label, *facts, dumps(rest) if rest else "{}")
+        for append, value in zip(self._add, values, strict=True):
+            append(value)
+        self._turns.append(turns)
+
+    def frame(self) -> pl.DataFrame:
+        """The table so far, schema EXAMPLES."""
+        data = {name: pl.Series(name, values, dtype=EXAMPLES[name]) for name, values in self._columns.items()}
+        data["turns"] = pl.Series("turns", _turns_array(self._turns), dtype=EXAMPLES["turns"])
+        return pl.DataFrame(data).select(list(EXAMPLES))
+
+
+def _turns_array(turns: Sequence[Turns]) -> pl.Series:
+    offsets, position = [0], 0
+    for said in turns:
+        position += len(said)
+        offsets.append(position)
+    roles = pa.array([role for said in turns for role, _ in said], pa.large_string())
+    texts = pa.array([text for said in turns for _, text in said], pa.large_string())
+    structs = pa.StructArray.from_arrays([roles, texts], ["role", "text"])
+    converted = pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), structs))
+    assert isinstance(converted, pl.Series)
+    return converted
+
+
+class ShardWriter:
+    """Collects record positions and writes a shard each time that it is full."""
+
+    def __init__(self, run: RunDir, shard_rows: int) -> None:
+        self.run, self.shard_rows = run, shard_rows
+        self.names: list[str] = []
+        self.paths: list[Path] = []
+        self.rows = 0
+        self._examples: ExampleTable | None = None
+        self._ledger: list[tuple[Any, ...]] = []
+        self._batches: list[tuple[int, pa.RecordBatch]] = []  # (first ordinal, batch) of the columnar file
+
+    def use(self, recognised: Recognised) -> None:
+        """From now on readable rows are of this shape. Rows added before were all unreadable."""
+        self._recognised = recognised
+        self._examples = ExampleTable(recognised)
+
+    def add(self, record: Record, parts: Parts | None) -> None:
+        """Takes the next record position; `parts` exactly when it is readable."""
+        file, line, offset, raw, fields, reason, detail = record
+        sha256 = None if raw is None else hashlib.sha256(raw).hexdigest()
+        self._ledger.append((self.rows, file, line, offset, raw, sha256, reason, detail))
+        if parts is not None:
+            assert self._examples is not None and fields is not None
+            self._examples.add(self.rows, fields, parts)
+        self.rows += 1
+        if len(self._ledger) >= self.shard_rows:
+            self.flush()
+
+    def keep_batch(self, first: int, batch: pa.RecordBatch) -> None:
+        """Takes decoded rows of a columnar file, whose records follow one by one."""
+        self._batches.append((first, batch))
+
+    def boundary(self) -> None:
+        """Ends the shard: rows of a columnar file share their originals' schema with no other file."""
+        self.flush()
+        self._batches.clear()
+
+    def flush(self) -> None:
+        """Writes the rows collected so far as a shard; nothing when there are none."""
+        if not self._ledger:
+            return
+        name = f"part-{len(self.names):05d}"
+        if self._batches:
+            self._write_originals(name)
+        ledger = pl.DataFrame(self._ledger, schema=LEDGER, orient="row")
+        examples = self._examples.frame() if self._examples else pl.DataFrame(schema=EXAMPLES)
+        self._write("examples", name, examples)
+        self._write("ledger", name, ledger)
+        self.names.append(name)
+        self._ledger = []
+        if self._examples:
+            self._examples = ExampleTable(self._recognised)
+
+    def remove_stale(self) -> None:
+        """Deletes shards of an earlier run with other settings."""
+        for folder in ("examples", "ledger", "originals"):
+            for path in (self.run / folder).glob("part-*.parquet"):
+                if path not in self.paths:
+                    path.unlink()
+
+    def _write(self, folder: str, name: str, frame: pl.DataFrame) -> None:
+        path = self.run / folder / f"{name}.parquet"
+        write_frame(path, frame)
+        self.paths.append(path)
+
+    def _write_originals(self, name: str) -> None:
+        """The batches' rows that this shard holds, each with its position; batches that are used up go."""
+        rows = {entry[3]: entry[0] for entry in self._ledger}  # ordinal -> row
+        last = max(rows)
+        path = self.run / "originals" / f"{name}.parquet"
+        schema = self._batches[0][1].schema.append(pa.field(ROW_COLUMN, pa.int64()))
+        try:
+            with atomic_file(path) as handle, pq.ParquetWriter(handle, schema, compression="zstd") as writer:
+                for first, batch in self._batches:
+                    wanted = [i for i in range(batch.num_rows) if first + i in rows]
+                    if wanted:
+                        part = batch.slice(wanted[0], len(wanted))
+                        places = pa.array([rows[first + i] for i in wanted], pa.int64())
+                        writer.write_batch(pa.RecordBatch.from_arrays([*part.columns, places], schema=schema))
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise InputError(f"a column's type cannot be stored as parquet: {error}") from None
+        self._batches = [(first, batch) for first, batch in self._batches if first + batch.num_rows - 1 > last]
+        self.paths.append(path)
