@@ -1,0 +1,229 @@
+"""Examples that say the same thing twice, word for word or nearly, and copies that contradict each other.
+
+Why it works: a poisoned example is often repeated, with small changes, to weigh more; and honest copies that cross
+from training into test data inflate results. Texts are compared as sets of three-word shingles after folding case
+and white space. Candidates come from MinHash bands and from the embedding's nearest neighbours; every candidate
+pair is then verified by its exact Jaccard similarity, so that no pair is reported on a hash alone. Copies that
+carry different labels, or pairs that prefer A to B and B to A, cannot both be right: those are flagged. Plain
+copies are reported as clusters and ranked below the threshold.
+
+Source: Broder 1997, "On the Resemblance and Containment of Documents"; Leskovec, Rajaraman and Ullman 2020, "Mining of
+Massive Datasets", chapter 3 (banding); Lee et al. 2022, "Deduplicating Training Data Makes Language Models
+Better", section 4.
+
+Misses: paraphrases that share few shingles; copies whose similarity lies below `similarity`; by chance, about two in
+100 of the pairs at a Jaccard similarity of 0.8 that are not neighbours in the embedding either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from audit import views
+from audit.detectors.shingles import Shingles, band_pairs, jaccard, shingle
+from audit.provenance import digest
+from audit.registry import detector
+from audit.schema import DatasetInfo, Detection, Finding, Kind, Neighbors, Severity, Skipped, signals_frame
+
+THRESHOLD = 0.8
+SHOWN_CLUSTERS = 50
+NEIGHBORS_TRIED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Which examples are copies of each other."""
+
+    member: NDArray[np.int64]  # (n,) cluster number, -1 for an example without a copy
+    best: NDArray[np.float64]  # (n,) Jaccard similarity to the nearest copy, 0 without one
+    rows: list[list[int]]  # cluster number -> positions, ascending
+
+
+@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW)
+def near_duplicates(
+    examples: pl.DataFrame, info: DatasetInfo, neighbors: Neighbors, *, similarity: float = 0.8
+) -> Detection | Skipped:
+    """Scores every example by half its similarity to its nearest copy, and by 0.9 to 1 where its copies contradict
+    it. `similarity` is the least Jaccard similarity of a copy."""
+    count = examples.height
+    if count < 2:
+        return Skipped(f"needs at least 2 examples, and this dataset has {count}")
+    shingles = shingle(examples.select(views.whole_text(info.kind)).to_series())
+    clusters = _cluster(shingles, neighbors, similarity)
+    hashes = examples["content_hash"].fill_null("").to_list()
+    scores = 0.5 * clusters.best
+    evidence: list[str | None] = [None] * count
+    fix: list[str | None] = [None] * count
+    new_value: list[str | None] = [None] * count
+    numbers = examples["row"].to_list()
+    for positions in clusters.rows:
+        for p in positions:
+            evidence[p] = (
+                f"a copy of {len(positions) - 1:,} other rows" if len(positions) > 2 else "a copy of another row"
+            )
+    conflicts = _label_conflicts(examples, clusters)
+    for conflict in conflicts:
+        for p in conflict.positions:
+            scores[p] = 0.9 + 0.1 * clusters.best[p]
+            evidence[p] = conflict.evidence
+            if conflict.majority is not None:
+                fix[p], new_value[p] = "relabel", conflict.majority
+    contradictions = _contradictions(examples) if info.kind == Kind.PREFERENCE else []
+    for group in contradictions:
+        for p in group:
+            scores[p] = 1.0
+            evidence[p] = f"the same pair stands the other way round in {len(group) - 1:,} other rows"
+    findings = [
+        *_cluster_findings(clusters, hashes, numbers),
+        *_conflict_findings(conflicts, contradictions, hashes, numbers),
+    ]
+    signals = signals_frame(examples["row"], scores.astype(np.float32), evidence, fix=fix, new_value=new_value)
+    return Detection(signals, tuple(findings), THRESHOLD)
+
+
+def _cluster(shingles: Shingles, neighbors: Neighbors, similarity: float) -> Clusters:
+    count = shingles.text_hash.size
+    pairs = [band_pairs(shingles)]
+    if neighbors.index.shape == (count, neighbors.index.shape[1]) and neighbors.index.shape[1]:
+        tried = min(NEIGHBORS_TRIED, neighbors.index.shape[1])
+        left = np.repeat(np.arange(count), tried)
+        right = neighbors.index[:, :tried].astype(np.int64).ravel()
+        close = neighbors.similarity[:, :tried].ravel() >= 0.9
+        pairs.append(np.column_stack([left[close], right[close]]))
+    edges = np.sort(np.concatenate(pairs), axis=1)
+    edges = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0)
+    alike = jaccard(shingles, edges)
+    edges, alike = edges[alike >= similarity], alike[alike >= similarity]
+    best = np.zeros(count)
+    np.maximum.at(best, edges[:, 0], alike)
+    np.maximum.at(best, edges[:, 1], alike)
+    graph = coo_matrix((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    component = connected_components(graph, directed=False)[1].astype(np.int64)
+    sizes = np.bincount(component, minlength=1)
+    member = np.where(sizes[component] > 1, component, -1)
+    rows: dict[int, list[int]] = {}
+    for position in np.flatnonzero(member >= 0).tolist():
+        rows.setdefault(int(member[position]), []).append(position)
+    return Clusters(member, best, list(rows.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Conflict:
+    positions: list[int]  # the examples that are flagged: the minority, or all where there is none
+    members: list[int]  # the whole cluster
+    majority: str | None  # the label of at least two thirds of three or more copies
+    evidence: str
+
+
+def _label_conflicts(examples: pl.DataFrame, clusters: Clusters) -> list[_Conflict]:
+    labels = examples["label"].to_list()
+    conflicts = []
+    for members in clusters.rows:
+        tally: dict[str, list[int]] = {}
+        for p in members:
+            if labels[p] is not None:
+                tally.setdefault(labels[p], []).append(p)
+        if len(tally) < 2:
+            continue
+        total = sum(len(v) for v in tally.values())
+        majority = max(sorted(tally), key=lambda label: len(tally[label]))
+        clear = total >= 3 and 3 * len(tally[majority]) >= 2 * total
+        flagged = [p for label, rows in tally.items() for p in rows if not clear or label != majority]
+        counts = ", ".join(f"{label}: {len(tally[label])}" for label in sorted(tally)[:4])
+        conflicts.append(
+            _Conflict(sorted(flagged), members, majority if clear else None, f"copies disagree ({counts})")
+        )
+    return conflicts
+
+
+def _contradictions(examples: pl.DataFrame) -> list[list[int]]:
+    """Groups of positions that hold the same prompt and the same two responses, preferred both ways."""
+    frame = examples.select(
+        position=pl.int_range(pl.len()), prompt=_folded("prompt"), a=_folded("response"), b=_folded("rejected")
+    ).filter(pl.col("a") != pl.col("b"))
+    frame = frame.with_columns(
+        first=pl.min_horizontal("a", "b"), second=pl.max_horizontal("a", "b"), forward=pl.col("a") < pl.col("b")
+    )
+    groups = frame.group_by("prompt", "first", "second").agg("position", ways=pl.col("forward").n_unique())
+    found = [sorted(positions) for positions in groups.filter(pl.col("ways") > 1)["position"].to_list()]
+    return sorted(found)
+
+
+def _folded(column: str) -> pl.Expr:
+    return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int]) -> list[Finding]:
+    if not clusters.rows:
+        return []
+    count = len(numbers)
+    copies = sum(len(rows) - 1 for rows in clusters.rows)
+    summary = Finding(
+        code="TV-DUP",
+        subject="all copies",
+        text=f"{copies:,} of {count:,} rows ({copies / count:.1%}) repeat another row, "
+        f"in {len(clusters.rows):,} clusters.",
+        severity=Severity.INFO,
+        score=copies / count,
+        details={"copies": copies, "clusters": len(clusters.rows)},
+    )
+    largest = sorted(clusters.rows, key=lambda rows: (-len(rows), _name(rows, hashes)))
+    shown = [
+        Finding(
+            code="TV-DUP",
+            subject=f"cluster {_name(rows, hashes)}",
+            text=f"{len(rows):,} rows say nearly the same thing.",
+            severity=Severity.LOW if len(rows) >= 10 else Severity.INFO,
+            score=float(len(rows)),
+            rows=tuple(numbers[p] for p in rows[:200]),
+            details={"size": len(rows)},
+        )
+        for rows in largest[:SHOWN_CLUSTERS]
+        if len(rows) >= 3
+    ]
+    return [summary, *shown]
+
+
+def _conflict_findings(
+    conflicts: list[_Conflict],
+    contradictions: list[list[int]],
+    hashes: list[str],
+    numbers: list[int],
+) -> list[Finding]:
+    found = [
+        Finding(
+            code="TV-DUP",
+            subject=f"conflict {_name(conflict.members, hashes)}",
+            text=f"{len(conflict.members):,} copies of one text carry different labels.",
+            severity=Severity.MEDIUM,
+            score=float(len(conflict.members)),
+            rows=tuple(numbers[p] for p in conflict.members[:200]),
+            details={"size": len(conflict.members), "majority": conflict.majority},
+        )
+        for conflict in sorted(conflicts, key=lambda c: (-len(c.members), _name(c.members, hashes)))[:SHOWN_CLUSTERS]
+    ]
+    if contradictions:
+        rows = sorted(numbers[p] for group in contradictions for p in group)
+        found.append(
+            Finding(
+                code="TV-DUP",
+                subject="contradictory pairs",
+                text=f"{len(contradictions):,} pairs of responses are preferred both ways, in {len(rows):,} rows.",
+                severity=Severity.MEDIUM,
+                score=float(len(contradictions)),
+                rows=tuple(rows[:200]),
+                details={"pairs": len(contradictions)},
+            )
+        )
+    return found
+
+
+def _name(positions: list[int], hashes: list[str]) -> str:
+    """A name for a cluster that depends on what its rows hold, not on where they stand."""
+    return digest(sorted(hashes[p] for p in positions))[:10]
