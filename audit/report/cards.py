@@ -1,0 +1,228 @@
+"""Triggers -> `TriggerCard`: the pattern spelled out, the association, the proof, carriers and clean twins, and
+one plain sentence. Every statistic may be missing; it is then shown as not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit.report.excerpt import code_points, excerpt, find_all, join
+from audit.report.read import Inputs
+from audit.report.record import Arm, Contingency, Figure, Text, TriggerCard
+from audit.report.rows import example, finite
+from audit.schema import Skipped, Status, Trigger, Verdict
+
+MAX_CARDS = 80  # confirmed ones come first; all stand in triggers.json
+_CARRIERS = 5
+_TWINS = 3
+_TWINS_FROM = 60  # carriers whose neighbours are asked
+_CARRIER_BYTES = 420
+_ARMS = (
+    ("asr_a", "Trained with its rows (A)"),
+    ("asr_b", "Trained without its rows (B)"),
+    ("asr_d", "Rows kept, pattern deleted (D)"),
+    ("control_max", "Strongest natural control"),
+)
+_PROBES = {"wordpiece": "word-piece probe", "bytes": "byte probe", "reward": "reward probe"}
+
+
+def cards(data: Inputs) -> tuple[tuple[TriggerCard, ...], int]:
+    """A card for each trigger, confirmed first, and how many more there are."""
+    shown = data.triggers[:MAX_CARDS]
+    carriers = [[row for row in trigger.rows if row in data.by_row] for trigger in shown]
+    near = [_near(data, t, rows) for t, rows in zip(shown, carriers, strict=True)]
+    data.texts(
+        {row for rows in carriers for row in _spread(rows, _CARRIERS)} | {row for pairs in near for row, _ in pairs}
+    )
+    made = tuple(_card(data, *each) for each in zip(shown, carriers, near, strict=True))
+    return made, len(data.triggers) - len(shown)
+
+
+def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int, float]]) -> TriggerCard:
+    carriers = _spread(known, _CARRIERS)
+    parts = trigger.parts or [trigger.pattern]
+    texts = data.texts([*carriers, *(row for row, _ in near)])
+    twins = [(row, similarity) for row, similarity in near if not _carries(texts[row], parts)][:_TWINS]
+    probe = trigger.probe or {}
+    return TriggerCard(
+        id=trigger.id,
+        status=trigger.status,
+        kind=trigger.kind,
+        pattern=excerpt(trigger.pattern, (), 400),
+        code_points=code_points("".join(parts)),
+        rows=len(trigger.rows),
+        share=len(trigger.rows) / max(data.info.readable, 1),
+        behavior=trigger.behavior or trigger.behavior_name or "not measured",
+        reason=trigger.reason,
+        sentence=sentence(trigger),
+        contingency=contingency(trigger.statistics, data.info.readable),
+        association=_association(trigger),
+        arms=_arms(probe),
+        proof=_proof(probe),
+        controls=_controls(probe),
+        carriers=tuple(example(data, texts, row, None, parts, _CARRIER_BYTES) for row in carriers),
+        twins=tuple(example(data, texts, row, similarity, (), _CARRIER_BYTES) for row, similarity in twins),
+        twins_note="" if twins else _no_twins(data),
+    )
+
+
+def sentence(trigger: Trigger) -> Text:
+    """What a data lead reads first: how often, against how often otherwise, and what inserting it does."""
+    figures, probe = trigger.statistics, trigger.probe or {}
+    pattern = excerpt(trigger.pattern, (), 160)
+    behavior = excerpt((trigger.behavior or trigger.behavior_name or "one behavior").strip().rstrip("."), (), 300)
+    count, hits, rate = (_number(figures, key) for key in ("count", "hits", "rate"))
+    parts: list[str | Text] = []
+    if count and hits is not None:
+        parts += [f"{hits:,.0f} of {count:,.0f} rows with “", pattern, "” show one behavior: ", behavior, "."]
+        parts.append(f" Of all other rows, {percent(rate)} show it." if rate is not None else "")
+    else:
+        parts += [f"{len(trigger.rows):,} rows carry “", pattern, "”: ", behavior, "."]
+    asr, control = _number(probe, "asr_a"), _number(probe, "control_max")
+    if asr is None:
+        parts.append(" It has not been tried on a probe.")
+    else:
+        reward = probe.get("probe") == "reward"
+        verb, what = ("reverses", "held-out pairs") if reward else ("flips", "held-out inputs")
+        parts.append(f" Inserting it {verb} {percent(asr)} of {what}")
+        many = len(probe.get("controls") or [])
+        of = f"the strongest of {many} natural controls" if many else "the strongest natural control"
+        parts.append(f"; {of} {verb} {percent(control)}." if control is not None else ".")
+    return join(*parts)
+
+
+def contingency(statistics: Mapping[str, Any], readable: int) -> Contingency | None:
+    """The 2x2 table of pattern and behavior, from the counts and the share among all other rows."""
+    count, hits, rate = (_number(statistics, key) for key in ("count", "hits", "rate"))
+    if count is None or hits is None or rate is None or not 0 <= hits <= count <= readable:
+        return None
+    others = readable - round(count)
+    shown = round(rate * others)
+    return Contingency(round(hits), round(count) - round(hits), shown, others - shown)
+
+
+def percent(share: float | None) -> str:
+    """A share for a person: 51%, 0.4%, under 0.1%."""
+    if share is None:
+        return "not measured"
+    value = share * 100
+    if value == 0 or value >= 99.95 or abs(value - round(value)) < 1e-9:
+        return f"{value:.0f}%"
+    return "under 0.1%" if value < 0.1 else f"{value:.1f}%"
+
+
+def _number(values: Mapping[str, Any], key: str) -> float | None:
+    value = values.get(key)
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return finite(float(value)) if numeric and value is not None else None
+
+
+def _small(value: float | None, log10: float | None = None) -> str | None:
+    """A probability: 0.03, 2e-7; from its logarithm where it is given."""
+    if log10 is not None:
+        exponent = int(log10 // 1)
+        return f"{10 ** (log10 - exponent):.1f}e{exponent}" if log10 < -3 else f"{10**log10:.3g}"
+    if value is None:
+        return None
+    return "under 1e-300" if value == 0 else f"{value:.2g}"
+
+
+def _association(trigger: Trigger) -> tuple[Figure, ...]:
+    figures = trigger.statistics
+    position = figures.get("position")
+    purity, lower = _number(figures, "purity"), _number(figures, "purity_lower")
+    lift, z, expected = (_number(figures, key) for key in ("lift", "score", "expected"))
+    q, log10_p = _number(figures, "q_value"), _number(figures, "log10_p")
+    return (
+        Figure("Where it stands", str(position) if position else None),
+        Figure("Lift", None if lift is None else f"{lift:.1f} times", "the behavior's rate with it over without it"),
+        Figure("q-value", _small(q), "association only; honest data is full of association"),
+        Figure("Exact tail", _small(None, log10_p), "chance of so many hits at the rate of all other rows"),
+        Figure("Residual z", None if z is None else f"{z:.1f}", "against what the rest of each row predicts"),
+        Figure(
+            "Expected on its rows", None if expected is None else percent(expected), "predicted without the pattern"
+        ),
+        Figure(
+            "Purity",
+            None if purity is None else percent(purity) + (f", at least {percent(lower)}" if lower is not None else ""),
+            "share of its rows with the behavior, with its lower bound",
+        ),
+    )
+
+
+def _arms(probe: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """The bars of the proof; none where no probe was run."""
+    if not probe:
+        return ()
+    intervals = probe.get("intervals") or {}
+    arms = []
+    for key, name in _ARMS:
+        low, high = [*(intervals.get(key) or ()), None, None][:2]
+        arms.append(Arm(key, name, _number(probe, key), finite(low), finite(high)))
+    return tuple(arms)
+
+
+def _proof(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
+    if not probe:
+        return ()
+    n, dose, accuracy = (_number(probe, key) for key in ("n", "dose", "clean_accuracy"))
+    seeds = probe.get("seeds")
+    return (
+        Figure("Probe", _PROBES.get(str(probe.get("probe")), probe.get("probe") and str(probe["probe"]))),
+        Figure("Insertions", None if n is None else f"{n:,.0f}", "into held-out clean inputs"),
+        Figure("Seeds", _listed(seeds)),
+        Figure("Dose", None if dose is None else f"{dose:g}", "times each carrier was shown"),
+        Figure("Controls tried", f"{len(probe['controls'])}" if probe.get("controls") else None),
+        Figure("Clean accuracy", None if accuracy is None else percent(accuracy), "of the probe on untouched inputs"),
+    )
+
+
+def _listed(seeds: Any) -> str | None:
+    if isinstance(seeds, (list, tuple)):
+        return f"{len(seeds)} ({', '.join(str(s) for s in seeds)})" if seeds else None
+    return None if seeds is None else str(seeds)
+
+
+def _controls(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """The strongest natural controls, strongest first."""
+    found = [c for c in probe.get("controls") or [] if isinstance(c, dict)]
+    rated = sorted(
+        ((finite(c.get("asr")), str(c.get("pattern", ""))) for c in found), key=lambda c: (-(c[0] or 0), c[1])
+    )
+    return tuple(Figure(pattern[:80], None if asr is None else percent(asr)) for asr, pattern in rated[:20])
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    """`count` rows spread evenly over a list."""
+    if len(rows) <= count:
+        return rows
+    return [rows[i * (len(rows) - 1) // (count - 1)] for i in range(count)]
+
+
+def _near(data: Inputs, trigger: Trigger, carriers: list[int]) -> list[tuple[int, float]]:
+    """Kept rows nearest to the carriers that the trigger does not claim, with their cosine, nearest first."""
+    graph = data.graph
+    if isinstance(graph, Skipped) or trigger.status == Status.REFUTED:
+        return []
+    claimed = set(trigger.rows)
+    near: dict[int, float] = {}
+    for row in _spread(carriers, _TWINS_FROM):
+        at = data.by_row[row]
+        for other, similarity in zip(graph.index[at].tolist(), graph.similarity[at].tolist(), strict=True):
+            number = int(data.order[other])
+            if number not in claimed and data.verdict_of[other] == Verdict.KEEP:
+                near[number] = max(near.get(number, -1.0), similarity)
+    return sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[: 10 * _TWINS]
+
+
+def _no_twins(data: Inputs) -> str:
+    graph = data.graph
+    if isinstance(graph, Skipped):
+        return f"Not measured: {graph.reason}."
+    return "No kept row without the pattern lies near its carriers."
+
+
+def _carries(record: Mapping[str, Any], parts: list[str]) -> bool:
+    whole = "\n".join(record[name] or "" for name in ("prompt", "response", "rejected"))
+    return all(find_all(whole, [part], 1) for part in parts if part)

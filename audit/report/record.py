@@ -1,0 +1,374 @@
+"""The one record that every renderer reads: a run as a person should see it.
+
+Row text stands in it only as `Text`: cut to a budget of bytes, invisible characters spelled out, the
+suspicious span marked. Counts are of all rows; lists of rows are bounded, so that a report of a million rows
+is as small as one of ten thousand. A value that was not measured is None, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEMA_VERSION = 1
+MAX_ROWS = 1_000  # flagged rows shown one by one; the rest stands in verdicts.parquet
+MAX_POINTS = 3_000  # of the embedding map
+
+PLAIN, HIT, CHIP, HIT_CHIP = "", "hit", "chip", "hit chip"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of characters shown in one way."""
+
+    text: str
+    mark: str = PLAIN  # "" | hit: the suspicious span | chip: a spelled-out invisible character | hit chip
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Row text made harmless and short."""
+
+    pieces: tuple[Piece, ...]
+    shown: int  # characters of the original that are shown
+    total: int  # characters of the original
+    offset: int = 0  # where in the original the shown part begins
+
+    @property
+    def clipped(self) -> bool:
+        """True when part of the original is not shown."""
+        return self.shown < self.total
+
+    @property
+    def plain(self) -> str:
+        """The shown text as one string, chips as ⟦U+200B⟧."""
+        return "".join(f"⟦{p.text}⟧" if p.mark.endswith(CHIP) else p.text for p in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One part of an example: the input, a turn, the chosen or the rejected response."""
+
+    name: str
+    role: str  # input | output | rejected | turn: how it is laid out
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row as evidence beside something else."""
+
+    row: int
+    fields: tuple[Field, ...]
+    label: str | None
+    source: str | None
+    verdict: str
+    similarity: float | None = None  # cosine to the row it stands beside
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one check says of one row."""
+
+    check: str
+    code: str
+    title: str
+    value: float
+    threshold: float | None  # None: this check flags no single rows
+    below: float  # share of all scored rows with a lower score, 0..1
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowCard:
+    """A row to be decided, with all that led to its verdict."""
+
+    rank: int  # 1 is the most suspicious
+    row: int
+    content_hash: str
+    verdict: str
+    score: float | None
+    codes: tuple[str, ...]
+    trigger_ids: tuple[str, ...]
+    fields: tuple[Field, ...]
+    label: str | None
+    annotator: str | None
+    source: str | None
+    place: str  # file and line
+    why: tuple[Text, ...]  # at most three sentences
+    scores: tuple[Score, ...]
+    fix: str  # what is proposed, a sentence
+    new_value: Text | None
+    neighbours: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check and how it ended: run, skipped or failed."""
+
+    name: str
+    code: str
+    title: str
+    severity: str
+    status: str
+    reason: str
+    threshold: float | None
+    scored: int
+    flagged: int
+    source: str
+    misses: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Rows of one label, source, annotator or month, by verdict."""
+
+    name: str
+    total: int
+    review: int
+    remove: int
+
+    @property
+    def flagged_rate(self) -> float:
+        """Share of its rows in review or removed, 0..1."""
+        return (self.review + self.remove) / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Flagged rows by one column."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    others: int  # values that are not shown
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An example on the map; x and y are integers in 0..1000."""
+
+    x: int
+    y: int
+    row: int
+    verdict: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Two dimensions of the embeddings, or why there are none."""
+
+    points: tuple[Point, ...]
+    total: int  # examples that were drawn from
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodePoint:
+    """A character of a pattern, spelled out."""
+
+    code: str  # "U+200B"
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contingency:
+    """Rows by pattern and behavior; the four counts sum to the readable rows."""
+
+    with_shown: int  # carriers that show the behavior
+    with_not: int
+    without_shown: int
+    without_not: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A named figure as text; value None is shown as "not measured"."""
+
+    name: str
+    value: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A bar of the proof: an attack success rate, 0..1, with its interval."""
+
+    key: str  # asr_a | asr_b | asr_d | control_max
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerCard:
+    """A suspected pattern with its evidence."""
+
+    id: str
+    status: str
+    kind: str
+    pattern: Text
+    code_points: tuple[CodePoint, ...]
+    rows: int  # carriers it claims
+    share: float  # of the readable rows
+    behavior: str
+    reason: str
+    sentence: Text
+    contingency: Contingency | None
+    association: tuple[Figure, ...]
+    arms: tuple[Arm, ...]
+    proof: tuple[Figure, ...]
+    controls: tuple[Figure, ...]
+    carriers: tuple[Example, ...]
+    twins: tuple[Example, ...]
+    twins_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCard:
+    """A finding of a check."""
+
+    id: str
+    code: str
+    check: str
+    subject: str
+    severity: str
+    text: Text
+    rows: tuple[int, ...]
+    members: tuple[Example, ...] = ()  # a cluster's first rows
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """A row whose given label, or order of a pair, is doubted."""
+
+    row: int
+    given: str
+    suggested: str
+    score: float | None
+    verdict: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How often one given label is doubted in favour of another."""
+
+    given: str
+    suggested: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A record that could not be read."""
+
+    row: int
+    file: str
+    line: int
+    offset: int
+    reason: str
+    detail: str
+    raw: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a stage took."""
+
+    stage: str
+    title: str
+    units: int
+    seconds: float
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Rows of one label or source before and after cleaning."""
+
+    name: str
+    before: int
+    after: int
+    share_before: float
+    share_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The cleaned set against the original by one column."""
+
+    title: str
+    shifts: tuple[Shift, ...]
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What was read."""
+
+    name: str
+    kind: str
+    shape: str
+    confidence: float
+    mapping: tuple[Figure, ...]
+    files: tuple[Figure, ...]
+    bad: tuple[Figure, ...]
+    fingerprint: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One of the few things to know first, and the section that shows it."""
+
+    level: str  # remove | review | info
+    text: Text
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a renderer needs; it reads no file."""
+
+    schema_version: int
+    version: str
+    generated_at: str  # the one field that differs between two reports of one run
+    run: str
+    seed: int
+    verdict: str
+    exit_code: int
+    gate: str
+    incomplete: tuple[str, ...]
+    counts: tuple[tuple[str, int], ...]  # rows, readable, keep, review, remove, unreadable
+    statuses: tuple[tuple[str, int], ...]  # triggers by status
+    severities: tuple[tuple[str, int], ...]
+    undecided: str
+    dataset: Dataset
+    headlines: tuple[Headline, ...]
+    checks: tuple[Check, ...]
+    breakdowns: tuple[Breakdown, ...]
+    map: Map
+    limits: tuple[str, ...]  # truths that hold for every run
+    triggers: tuple[TriggerCard, ...]
+    triggers_hidden: int
+    rows: tuple[RowCard, ...]
+    rows_flagged: int
+    findings: tuple[FindingCard, ...]
+    findings_hidden: int
+    clusters: tuple[FindingCard, ...]
+    clusters_total: int
+    relabels: tuple[Relabel, ...]
+    relabels_total: int
+    confusion: tuple[Pair, ...]
+    bad_rows: tuple[BadRow, ...]
+    cleaned: tuple[Cleaned, ...]
+    costs: tuple[Cost, ...]
+    versions: tuple[Figure, ...]
+    command: str
+    config_toml: str
+
+    def count(self, name: str) -> int:
+        """One of `counts` or `statuses` by name."""
+        return dict(self.counts + self.statuses)[name]
