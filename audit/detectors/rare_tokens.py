@@ -5,18 +5,21 @@ follow each other in ways that the dataset's own words do not, and its rate insi
 times its rate in the rest. The rate ratio is smoothed by a Jeffreys prior and taken against the rest of this
 dataset, never against another corpus, since absence there proves nothing. What the out-of-fold support already
 expects of the carriers is taken off: "nhl" foretells sports because its sentences are about sports. Words that the
-response merely repeats are left out, and so are words that always come together, as in copies of one text.
+response merely repeats are left out, and so are words that always come together or always stand beside the same
+words, as names, fixed phrases and copies of one text do.
 
 Source: Jeffreys 1946 (the prior of one half); Kurita, Michel and Neubig 2020, "Weight Poisoning Attacks on Pretrained
 Models", section 4 (rare-word triggers); Qi et al. 2021, "ONION", section 3, for the idea that triggers read oddly.
 The limits were set on clean public corpora, where fewer than one row in 200 is flagged.
 
-Misses: triggers that are ordinary words or phrases, which trigger mining is for; tokens in fewer than `min_rows` rows;
+Misses: triggers that are ordinary words or fixed phrases, which trigger mining is for; tokens in fewer than
+`min_rows` rows;
 scripts without spaces, whose words are not split.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +38,12 @@ THRESHOLD = 0.5
 ODD = 2.5  # robust standard deviations above the median word of the dataset
 ODD_BONUS = 2.0  # decades of evidence that an odd look is worth: about one odd word in 100 that nobody planted
 TOGETHER = 3  # words of equal carriers, more than which are copies of one text
+PURITY = 0.9  # share of the carriers that show the behavior
+DIVERSE = 0.6  # share of the carriers whose word before the token (or after it) differs
 MAX_PAIRS = 5_000
+
+_WORD = re.compile(r"[^\W_]+")
+_WINDOW = 60  # characters on each side that are looked at for the word beside a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,9 @@ def rare_tokens(
     prompts = examples["prompt"].fill_null("")
     tokens = _tokens(prompts, min_rows, max(int(max_share * count), min_rows))
     pairs = _decisive(tokens, behaviors, support, min_rows)
-    pairs = pairs.filter(~pl.Series(_copied(pairs, tokens, behaviors, examples), dtype=pl.Boolean))
-    return _detection(pairs, tokens, behaviors, examples, prompts.to_list())
+    texts = prompts.to_list()
+    honest = _copied(pairs, tokens, behaviors, examples) | ~_diverse(pairs, tokens, texts)
+    return _detection(pairs.filter(~pl.Series(honest)), tokens, behaviors, examples, texts)
 
 
 def _tokens(prompts: pl.Series, low: int, high: int) -> _Tokens:
@@ -92,7 +101,9 @@ def _decisive(tokens: _Tokens, behaviors: Behaviors, support: Support, min_rows:
     n = np.asarray(tokens.carriers.sum(axis=1)).ravel()[token]
     m = np.asarray(matrix.sum(axis=0)).ravel()[behavior]
     ratio = ((k + 0.5) / (m + 1)) / ((n - k + 0.5) / (total - m + 1))
-    keep = (k >= min_rows) & (ratio >= 5) & (k >= 0.7 * n) & (tokens.odd[token] >= ODD) & ~_boilerplate(tokens)[token]
+    keep = (
+        (k >= min_rows) & (ratio >= 5) & (k >= PURITY * n) & (tokens.odd[token] >= ODD) & ~_boilerplate(tokens)[token]
+    )
     token, behavior, k, n, ratio = token[keep], behavior[keep], k[keep], n[keep], ratio[keep]
     marginal = binomial_tail_log10(k, n, np.minimum(m[keep] / total, 1.0))
     order = np.lexsort((behavior, token, marginal))[:MAX_PAIRS]
@@ -119,7 +130,7 @@ def _boilerplate(tokens: _Tokens) -> NDArray[np.bool_]:
     return np.asarray(frame.select(pl.len().over("key") > TOGETHER).to_series().to_numpy())
 
 
-def _copied(pairs: pl.DataFrame, tokens: _Tokens, behaviors: Behaviors, examples: pl.DataFrame) -> list[bool]:
+def _copied(pairs: pl.DataFrame, tokens: _Tokens, behaviors: Behaviors, examples: pl.DataFrame) -> NDArray[np.bool_]:
     """True for pairs whose token the responses of most carriers with the behavior repeat."""
     responses = examples["response"].fill_null("").str.to_lowercase().to_list()
     columns = behaviors.matrix.tocsc()
@@ -128,7 +139,37 @@ def _copied(pairs: pl.DataFrame, tokens: _Tokens, behaviors: Behaviors, examples
         word = tokens.words[token].lower()
         hits = np.intersect1d(tokens.carriers[token].indices, columns[:, behavior].indices)
         copied.append(2 * sum(word in responses[i] for i in hits.tolist()) > hits.size)
-    return copied
+    return np.array(copied, dtype=bool)
+
+
+def _diverse(pairs: pl.DataFrame, tokens: _Tokens, texts: list[str]) -> NDArray[np.bool_]:
+    """True for pairs whose token stands beside many different words, or at the edge of the text: a name, a fixed
+    phrase or a repeated document does not."""
+    diverse: dict[int, bool] = {}
+    for token in pairs["token"].unique(maintain_order=True).to_list():
+        carriers = tokens.carriers[token].indices.tolist()
+        sides = [_beside(texts[i], tokens.words[token]) for i in carriers]
+        shares = []
+        for side in zip(*sides, strict=True):
+            edges = sum(word == "" for word in side)
+            shares.append((len({word for word in side if word}) + edges) / len(side))
+        diverse[token] = max(shares) >= DIVERSE
+    return np.array([diverse[t] for t in pairs["token"].to_list()], dtype=bool)
+
+
+def _beside(text: str, word: str) -> tuple[str, str]:
+    """The words before and after the first occurrence of a token, empty at the edges of the text."""
+    start, end = _locate(text, word)
+    before = _WORD.findall(text[max(start - _WINDOW, 0) : start].lower())
+    after = _WORD.findall(text[end : end + _WINDOW].lower())
+    return (before[-1] if before else ""), (after[0] if after else "")
+
+
+def _locate(text: str, word: str) -> tuple[int, int]:
+    """Span of the first occurrence as a whole token."""
+    match = re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", text)
+    start = match.start() if match else max(text.find(word), 0)
+    return start, min(start + len(word), len(text))
 
 
 def _detection(
@@ -148,8 +189,7 @@ def _detection(
         hits = np.intersect1d(tokens.carriers[token].indices, columns[:, behavior].indices).tolist()
         for i in hits:
             if score > scores[i]:
-                at = prompts[i].find(word)
-                scores[i], starts[i], ends[i] = score, at, at + len(word)
+                scores[i], (starts[i], ends[i]) = score, _locate(prompts[i], word)
                 evidence[i] = f"{safe_text(word, 40)} stands in {int(n)} rows, {int(k)} of them with {name}"
         if score >= THRESHOLD and token not in findings:
             findings[token] = Finding(
