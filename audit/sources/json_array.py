@@ -28,13 +28,14 @@ _NEXT_OBJECT = re.compile(rb"\}[ \t\r\n]*+,[ \t\r\n]*+(?=\{)")
 _TRIES = 20_000  # places tried behind bad elements of one file: hostile files must not cost quadratic time
 
 
-def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Iterator[Record]:
-    """Every element of the list of rows. Raises NotRows when the file is sound JSON without such a list."""
+def records(stream: ByteStream, reading: Reading, limits: IngestConfig, rows_at: int | None = None) -> Iterator[Record]:
+    """Every element of the list of rows, which is looked for unless its first byte is known. Raises NotRows when
+    the file is sound JSON without such a list."""
     data = stream.read_all()
     broken = stream.failure is not None
     walker = _Elements(data, ObjectParser(limits), limits, reading.file)
     try:
-        yield from walker.records(_find_rows(data), broken)
+        yield from walker.records(_find_rows(data) if rows_at is None else rows_at, broken)
         prefix, suffix = data[: walker.first], data[walker.last :]
         if not broken:
             suffix, problems = walker.check_envelope(prefix, suffix)

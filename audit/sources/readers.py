@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -96,3 +97,27 @@ class FileReader:
         self._handle.seek(0)
         self._stream.source = HashingReader(self._handle)
         return head
+
+
+def reread(path: Path, file: InputFile, limits: IngestConfig) -> Iterator[Record]:
+    """The records of a file that we wrote in the place of `file`, by the same reader and dialect."""
+    budget = Budget(limits.max_decoded_bytes)
+    reading = Reading(0, file.format)
+    with path.open("rb") as handle:
+        stream = ByteStream(handle, file.compression, budget)
+        layout = file.layout
+        match file.format:
+            case "parquet":
+                yield from columnar.parquet_records(handle, reading, limits, budget)
+            case "arrow":
+                yield from columnar.arrow_records(handle, reading, limits, budget)
+            case "csv" | "tsv":
+                yield from delimited.records(stream, reading, limits, layout["delimiter"], layout["quoted"])
+            case "json":
+                yield from json_array.records(stream, reading, limits, rows_at=len(_encoded(layout["prefix"])))
+            case _:
+                yield from jsonl.records(stream, reading, limits)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -7,6 +7,7 @@ type, and `ROW_COLUMN` for the position). Memory is bounded by one shard.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from audit.sources.record import Record
 from audit.sources.shapes import Parts, Turns, scalar
 from audit.sources.strict_json import dumps
 
+_SCHEMA_KEY = b"tunevet.schema"
 ROW_COLUMN = "__tunevet_row__"  # last column of originals, never part of an output
 _FACTS = ("annotator", "source", "created_at", "id")
 
@@ -146,7 +148,10 @@ class ShardWriter:
         rows = {entry[3]: entry[0] for entry in self._ledger}  # ordinal -> row
         last = max(rows)
         path = self.run / "originals" / f"{name}.parquet"
-        schema = self._batches[0][1].schema.append(pa.field(ROW_COLUMN, pa.int64()))
+        original = self._batches[0][1].schema
+        schema = original.append(pa.field(ROW_COLUMN, pa.int64()))
+        # Parquet keeps fewer types than Arrow has (units of time, widths of indices): the schema goes along.
+        schema = schema.with_metadata({_SCHEMA_KEY: base64.b64encode(original.serialize().to_pybytes())})
         try:
             with atomic_file(path) as handle, pq.ParquetWriter(handle, schema, compression="zstd") as writer:
                 for first, batch in self._batches:
@@ -159,3 +164,14 @@ class ShardWriter:
             raise InputError(f"a column's type cannot be stored as parquet: {error}") from None
         self._batches = [(first, batch) for first, batch in self._batches if first + batch.num_rows - 1 > last]
         self.paths.append(path)
+
+
+def original_rows(run: RunDir, shard: str) -> pa.Table | None:
+    """A shard's rows as they were in a columnar input, in the original schema, with `ROW_COLUMN` last; None when
+    nothing of the shard could be decoded."""
+    path = run / "originals" / f"{shard}.parquet"
+    if not path.exists():
+        return None
+    stored = pq.ParquetFile(path, arrow_extensions_enabled=False).read()
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(stored.schema.metadata[_SCHEMA_KEY])))
+    return stored.cast(schema.append(pa.field(ROW_COLUMN, pa.int64())))

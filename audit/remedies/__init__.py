@@ -1,0 +1,1 @@
+"""Remedies: the cleaned dataset."""

@@ -1,0 +1,304 @@
+"""The cleaned dataset: keep rows in the input's own format, the others beside it with their reasons.
+
+The law: rows read = keep + review + remove + unreadable, each position exactly once. It is checked against the
+verdicts, against the ledger and against the written files, which are read again by the readers of `audit.sources`.
+A run that breaks it is void (`ConservationError`). A fix named by a verdict is a proposal; no row is edited here.
+
+Source: byte conservation instead of row counts, as the ledger of every record position allows.
+Misses: blank lines between records, and line ends where a file mixes LF and CRLF, are not part of any record.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit.config import IngestConfig
+from audit.errors import ConservationError
+from audit.remedies.writers import ColumnarOutput, RowDigest, TextOutput
+from audit.rundir import Context, RunDir, atomic_file
+from audit.schema import LEDGER, DatasetInfo, InputFile, Verdict
+from audit.sources.files import COLUMNAR
+from audit.sources.readers import reread
+from audit.sources.shards import ROW_COLUMN, original_rows
+from audit.sources.strict_json import dumps
+
+REMOVED: dict[str, Any] = {
+    **LEDGER,
+    "content_hash": pl.String,
+    "codes": pl.List(pl.String),
+    "trigger_ids": pl.List(pl.String),
+    "score": pl.Float32,
+    "original": pl.String,  # columnar input: the row as JSON
+}
+UNREADABLE: dict[str, Any] = {
+    name: LEDGER[name] for name in ("row", "file", "line", "offset", "reason", "detail", "raw")
+}
+_JUDGED = ("verdict", "content_hash", "codes", "trigger_ids", "score")
+
+
+class _Piece(NamedTuple):
+    """Rows of one file in one shard: LEDGER columns and the verdict's."""
+
+    file: int
+    shard: str
+    rows: pl.DataFrame
+
+
+class _Settings(NamedTuple):
+    hold: bool
+    ingest: IngestConfig
+
+
+def build(ctx: Context, unit: str) -> list[Path]:
+    """Writes cleaned/, removed.parquet and unreadable.parquet. Raises ConservationError."""
+    run, info = ctx.run, ctx.run.dataset()
+    verdicts = _verdicts(run, info)
+    settings = _Settings(ctx.config.review.undecided == "hold", ctx.config.ingest)
+    tally: Counter[str] = Counter()
+    written: list[Path] = []
+    ctx.progress.start("Writing the cleaned dataset", info.rows, "rows")
+    with _Aside(run / "removed.parquet", REMOVED) as removed, _Aside(run / "unreadable.parquet", UNREADABLE) as bad:
+        groups = dict.fromkeys(range(len(info.files)))
+        for file, pieces in groupby(_pieces(run, info, verdicts), key=lambda piece: piece.file):
+            groups.pop(file)
+            counted = _Tallied(pieces, tally, ctx)
+            written += _clean_file(run, info, file, iter(counted), settings, removed, bad)
+        for file in groups:  # files without a record keep their header
+            written += _clean_file(run, info, file, iter(()), settings, removed, bad)
+    _check_law(info, tally, verdicts)
+    _remove_stale(run / "cleaned", written)
+    return [*written, run / "removed.parquet", run / "unreadable.parquet"]
+
+
+def counts(run: RunDir) -> dict[str, int]:
+    """Verdict -> number of rows, all four named."""
+    found = pl.read_parquet(run.verdicts, columns=["verdict"])["verdict"].to_list()
+    return {verdict.value: found.count(verdict.value) for verdict in Verdict}
+
+
+def outputs(run: RunDir) -> tuple[list[Path], list[Path]]:
+    """The cleaned files and the files of held review rows, as they stand in the run directory."""
+    info = run.dataset()
+    cleaned = [run / "cleaned" / f.path for f in info.files]
+    held = [run / "cleaned" / review_name(f.path, len(info.files)) for f in info.files]
+    return [p for p in cleaned if p.exists()], [p for p in held if p.exists()]
+
+
+def review_name(path: str, files: int) -> str:
+    """Where the held review rows of an input file go, relative to cleaned/: review.EXT beside a single file,
+    STEM.review.EXT beside each of several.
+
+    >>> review_name("data.jsonl.gz", 1), review_name("a/x.csv", 2)
+    ('review.jsonl.gz', 'a/x.review.csv')
+    """
+    whole = PurePosixPath(path)
+    stem, _, extension = whole.name.partition(".")
+    if whole.suffixes:
+        extension = "".join(whole.suffixes[-2:] if whole.suffix.lower() in (".gz", ".zst") else whole.suffixes[-1:])[1:]
+        stem = whole.name[: -len(extension) - 1]
+    name = f"review.{extension}" if files == 1 and stem != "review" else f"{stem}.review.{extension}"
+    return str(whole.with_name(name))
+
+
+def _verdicts(run: RunDir, info: DatasetInfo) -> pl.DataFrame:
+    frame = pl.read_parquet(run.verdicts, columns=["row", *_JUDGED]).sort("row")
+    if not frame["row"].equals(pl.Series("row", range(info.rows), dtype=pl.Int64)):
+        raise ConservationError(f"{frame.height} verdicts do not cover each of {info.rows} rows once")
+    unknown = set(frame["verdict"].unique()) - {v.value for v in Verdict}
+    if unknown:
+        raise ConservationError(f"{len(unknown)} words in verdicts.parquet are no verdict")
+    return frame
+
+
+def _pieces(run: RunDir, info: DatasetInfo, verdicts: pl.DataFrame) -> Iterator[_Piece]:
+    """The ledger in row order, cut at files, with its verdicts beside it."""
+    position = 0
+    for name, path in zip(info.shards, run.shards("ledger"), strict=True):
+        ledger = pl.read_parquet(path)
+        judged = verdicts.slice(position, ledger.height)
+        if not ledger["row"].equals(judged["row"]):
+            raise ConservationError(f"shard {name} of the ledger does not continue at row {position}")
+        position += ledger.height
+        rows = ledger.hstack(judged.drop("row"))
+        for part in rows.partition_by("file", maintain_order=True):
+            yield _Piece(int(part["file"][0]), name, part)
+
+
+class _Tallied:
+    """Passes pieces on and counts their verdicts; a readable row judged unreadable, or the reverse, is an error."""
+
+    def __init__(self, pieces: Iterator[_Piece], tally: Counter[str], ctx: Context) -> None:
+        self._pieces, self._tally, self._ctx = pieces, tally, ctx
+
+    def __iter__(self) -> Iterator[_Piece]:
+        for piece in self._pieces:
+            rows = piece.rows
+            torn = rows.filter(pl.col("reason").is_not_null() != (pl.col("verdict") == Verdict.UNREADABLE))
+            if torn.height:
+                row = torn["row"][0]
+                raise ConservationError(f"row {row}: the ledger and its verdict disagree on whether it can be read")
+            self._tally.update(rows["verdict"].to_list())
+            yield piece
+            self._ctx.progress.advance(rows.height)
+
+
+def _clean_file(
+    run: RunDir,
+    info: DatasetInfo,
+    index: int,
+    pieces: Iterator[_Piece],
+    settings: _Settings,
+    removed: _Aside,
+    bad: _Aside,
+) -> list[Path]:
+    file = info.files[index]
+    write = _clean_columnar if file.format in COLUMNAR else _clean_text
+    target = run / "cleaned" / file.path
+    beside = run / "cleaned" / review_name(file.path, len(info.files))
+    return write(run, file, pieces, settings, (target, beside), removed, bad)
+
+
+def _clean_text(
+    run: RunDir,
+    file: InputFile,
+    pieces: Iterator[_Piece],
+    settings: _Settings,
+    paths: tuple[Path, Path],
+    removed: _Aside,
+    bad: _Aside,
+) -> list[Path]:
+    with ExitStack() as stack:
+        kept = stack.enter_context(TextOutput(paths[0], file))
+        held: TextOutput | None = None
+        for piece in pieces:
+            keep, review = _split(piece.rows, settings.hold)
+            kept.write(keep["raw"])
+            if review.height:
+                held = held or stack.enter_context(TextOutput(paths[1], file))
+                held.write(review["raw"])
+            removed.add(_removed(piece.rows))
+            bad.add(piece.rows.filter(pl.col("verdict") == Verdict.UNREADABLE))
+    outputs = [kept] if held is None else [kept, held]
+    for output in outputs:
+        _check_text(output, file, settings.ingest)
+    return [output.path for output in outputs]
+
+
+def _clean_columnar(
+    run: RunDir,
+    file: InputFile,
+    pieces: Iterator[_Piece],
+    settings: _Settings,
+    paths: tuple[Path, Path],
+    removed: _Aside,
+    bad: _Aside,
+) -> list[Path]:
+    kept: ColumnarOutput | None = None
+    held: ColumnarOutput | None = None
+    with ExitStack() as stack:
+        for piece in pieces:
+            bad.add(piece.rows.filter(pl.col("verdict") == Verdict.UNREADABLE))
+            table = original_rows(run, piece.shard)
+            if table is None:
+                continue  # a shard of failures only: nothing was decoded
+            plain = table.drop_columns([ROW_COLUMN])
+            kept = kept or stack.enter_context(ColumnarOutput(paths[0], file, plain.schema))
+            keep, review = _split(piece.rows, settings.hold)
+            kept.write(_take(table, plain, keep))
+            if review.height:
+                held = held or stack.enter_context(ColumnarOutput(paths[1], file, plain.schema))
+                held.write(_take(table, plain, review))
+            gone = _removed(piece.rows)
+            originals = _take(table, plain, gone).to_pylist()
+            removed.add(gone.with_columns(pl.Series("original", [dumps(o) for o in originals], dtype=pl.String)))
+    outputs = [output for output in (kept, held) if output is not None]
+    for output in outputs:
+        _check_columnar(output, file, settings.ingest)
+    return [output.path for output in outputs]
+
+
+def _split(rows: pl.DataFrame, hold: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows for the cleaned file and rows for the review file."""
+    kept = [Verdict.KEEP] if hold else [Verdict.KEEP, Verdict.REVIEW]
+    keep = rows.filter(pl.col("verdict").is_in([str(v) for v in kept]))
+    return keep, rows.filter((pl.col("verdict") == Verdict.REVIEW) & pl.lit(hold))
+
+
+def _removed(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("verdict") == Verdict.REMOVE)
+
+
+def _take(table: pa.Table, plain: pa.Table, rows: pl.DataFrame) -> pa.Table:
+    """The original rows at these positions. Raises ConservationError when one has no original."""
+    wanted = set(rows["row"].to_list())
+    places = [i for i, row in enumerate(table.column(ROW_COLUMN).to_pylist()) if row in wanted]
+    if len(places) != len(wanted):
+        raise ConservationError(f"{len(wanted) - len(places)} of {len(wanted)} rows have no original values")
+    return plain.take(pa.array(places, pa.int64()))
+
+
+def _check_text(output: TextOutput, file: InputFile, limits: IngestConfig) -> None:
+    """Reads a written file again: the same rows, byte for byte."""
+    found, digest = 0, RowDigest()
+    for record in reread(output.path, file, limits):
+        if record.reason is None or record.reason in ("missing_field", "wrong_type"):
+            found += 1
+            digest.add(record.raw or b"")
+    if found != output.count or digest.value() != output.digest:
+        raise ConservationError(f"{output.path.name}: {output.count} rows were written, {found} are read again")
+
+
+def _check_columnar(output: ColumnarOutput, file: InputFile, limits: IngestConfig) -> None:
+    found = sum(
+        1 for record in reread(output.path, file, limits) if record.reason not in ("damaged_input", "count_mismatch")
+    )
+    if found != output.count:
+        raise ConservationError(f"{output.path.name}: {output.count} rows were written, {found} are read again")
+
+
+def _check_law(info: DatasetInfo, tally: Counter[str], verdicts: pl.DataFrame) -> None:
+    records = sum(file.records for file in info.files)
+    if not tally.total() == info.rows == records or tally != Counter(verdicts["verdict"].to_list()):
+        raise ConservationError(
+            f"{records} records were read, {info.rows} are known, {tally.total()} were written: {tally}"
+        )
+
+
+def _remove_stale(folder: Path, written: list[Path]) -> None:
+    """Deletes what an earlier run of this stage left."""
+    for path in folder.rglob("*") if folder.exists() else []:
+        if path.is_file() and path not in written:
+            path.unlink()
+
+
+class _Aside:
+    """A parquet file of rows that are set aside, written shard by shard."""
+
+    def __init__(self, path: Path, schema: dict[str, Any]) -> None:
+        self._path, self._names = path, schema
+        self._arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Aside:
+        handle = self._stack.enter_context(atomic_file(self._path))
+        self._writer = self._stack.enter_context(pq.ParquetWriter(handle, self._arrow, compression="zstd"))
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._stack.__exit__(*exc)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Appends rows; columns of the schema that they have not are null."""
+        if rows.height:
+            missing = [pl.lit(None, dtype).alias(n) for n, dtype in self._names.items() if n not in rows.columns]
+            table = rows.with_columns(missing).select(list(self._names)).to_arrow(compat_level=pl.CompatLevel.oldest())
+            self._writer.write_table(table.cast(self._arrow))
