@@ -59,6 +59,7 @@ def collect(ctx: Context) -> Report:
         run=ctx.run.path.name,
         seed=ctx.config.seed,
         verdict=outcome.verdict,
+        blocked=outcome.blocked,
         exit_code=outcome.exit_code,
         gate=outcome.gate,
         incomplete=tuple(outcome.incomplete),
@@ -87,7 +88,7 @@ def collect(ctx: Context) -> Report:
         cleaned=tables.cleaned(data),
         costs=tables.costs(data),
         versions=_versions(data),
-        command=f"tunevet scan {shlex.quote(ctx.config.source or info.name)} --config config.toml -o NEW_RUN",
+        command=f"tunevet scan {shlex.quote(ctx.config.source or info.name)} --config RUN/config.toml -o NEW_RUN",
         config_toml=ctx.config.to_toml(),
     )
     ctx.progress.advance(1)

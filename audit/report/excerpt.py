@@ -78,7 +78,7 @@ def excerpt(text: str, spans: Iterable[Span] = (), budget: int = 1_200) -> Text:
     marked = merge(spans, len(text))
     start = 0
     if marked and len(text) > budget // 2 and marked[0][0] > budget // 3:
-        start = max(0, marked[0][0] - min(_LEAD, budget // 4))
+        start = _word_start(text, max(0, marked[0][0] - min(_LEAD, budget // 4)), marked[0][0])
     pieces: list[Piece] = []
     left, stop = budget, start
     for low, high, hit in _segments(start, len(text), marked):
@@ -203,6 +203,12 @@ def _append(pieces: list[Piece], text: str, hit: bool, left: int) -> tuple[int, 
     if run:
         pieces.append(Piece("".join(run), plain_mark))
     return used, left
+
+
+def _word_start(text: str, start: int, stop: int) -> int:
+    """The first word that begins soon after `start` and before `stop`, else `start`."""
+    space = text.find(" ", start, min(start + 24, stop))
+    return space + 1 if start and space >= 0 else start
 
 
 def _repeats(text: str, at: int) -> int:

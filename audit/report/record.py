@@ -338,6 +338,7 @@ class Report:
     run: str
     seed: int
     verdict: str
+    blocked: bool  # findings reach the gate, whatever else the verdict says
     exit_code: int
     gate: str
     incomplete: tuple[str, ...]

@@ -42,8 +42,9 @@ function listItem(row) {
   button.dataset.row = row.row;
   const snippet = make("span", "snippet", plainText(row.fields[0][2]).slice(0, 90).replace(/\s+/g, " "));
   snippet.dir = "auto";
-  const codes = row.codes.map((code) => data.checks[code] || code).join(", ");
-  button.append(snippet, make("span", "meta", `${row.rank} · row ${row.row} · ${codes || row.verdict}`));
+  const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id)).map((id) => `trigger “${data.triggers[id][1]}”`);
+  const reasons = known.length ? known : row.codes.map((code) => data.checks[code] || code);
+  button.append(snippet, make("span", "meta", `${row.rank} · row ${row.row} · ${reasons.join(", ") || row.verdict}`));
   button.addEventListener("click", () => openRow(row, true));
   item.append(button);
   return item;

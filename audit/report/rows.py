@@ -216,8 +216,8 @@ def _why(carried: list[Trigger], said: list[tuple[Signals, dict[str, Any]]], inf
     for trigger in carried[:2]:
         kind = _STATUS_WORDS.get(Status(trigger.status), "pattern")
         behavior = trigger.behavior.strip().rstrip(".")
-        effect = f": {behavior}." if behavior else "."
-        sentences.append(join(f"It carries the {kind} ", excerpt(trigger.pattern, (), 160), excerpt(effect, (), 300)))
+        effect = f"”: {behavior}." if behavior else "”."
+        sentences.append(join(f"It carries the {kind} “", excerpt(trigger.pattern, (), 160), excerpt(effect, (), 300)))
     for signals, record in said:
         text = (record["evidence"] or "").strip()
         text = f"{text}." if text and text[-1] not in ".!?…" else text

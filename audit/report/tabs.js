@@ -20,10 +20,7 @@ function showAddress() {
   if (row && rowsByNumber.has(Number(row[1]))) openRow(rowsByNumber.get(Number(row[1])), true);
   if (section.id === "overview" && document.getElementById("map")) drawMap();
   if (trigger) document.getElementById(name)?.scrollIntoView();
-  else if (name && name !== "main") {
-    section.focus({ preventScroll: true });
-    scrollTo(0, Math.min(scrollY, document.querySelector("nav").offsetTop));
-  }
+  else if (name && name !== "main") section.focus({ preventScroll: true });
 }
 
 document.documentElement.classList.add("js");
