@@ -13,7 +13,7 @@ to every reader.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -42,8 +42,9 @@ def parquet_records(handle: BinaryIO, reading: Reading, limits: IngestConfig, bu
         if problem := _count_problem(group, schema):
             yield _failed(reading, ordinal, Reason.COUNT_MISMATCH, f"row group {index}: {problem}")
         else:
-            batches = file.iter_batches(batch_size=limits.shard_rows, row_groups=[index], use_threads=False)
-            yield from _group(batches, reading, ordinal, group.num_rows, f"row group {index}", budget)
+            batches = _decode(file, index, limits.shard_rows)
+            ordinal = yield from _group(batches, reading, ordinal, group.num_rows, f"row group {index}", budget)
+            continue
         ordinal += max(group.num_rows, 1)
     if metadata.num_rows != sum(group.num_rows for group in groups):
         detail = f"the footer claims {metadata.num_rows} rows, its row groups {sum(g.num_rows for g in groups)}"
@@ -74,6 +75,10 @@ def arrow_records(handle: BinaryIO, reading: Reading, limits: IngestConfig, budg
     yield from _group(pieces, reading, 0, None, "the file", budget)
 
 
+def _decode(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
+    yield from file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+
+
 def label_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Column -> names of its classes, from the `huggingface` metadata of a schema; empty when there are none."""
     try:
@@ -86,8 +91,9 @@ def label_names(schema: pa.Schema) -> dict[str, list[str]]:
 
 def _group(
     batches: Iterator[pa.RecordBatch], reading: Reading, first: int, claimed: int | None, name: str, budget: Budget
-) -> Iterator[Record]:
-    """The rows of one row group or file; a failure, or fewer rows than claimed, is a record of its own."""
+) -> Generator[Record, None, int]:
+    """The rows of one row group or file; a failure, or other than the claimed rows, is a record of its own.
+    Returns the first ordinal that is free."""
     ordinal = first
     while True:
         try:
@@ -97,13 +103,13 @@ def _group(
         except _ERRORS as error:
             detail = f"{name} cannot be decoded from row {ordinal} on ({_kind(error)})"
             yield _failed(reading, ordinal, Reason.DAMAGED_INPUT, detail)
-            return
+            return max(ordinal + 1, first + (claimed or 0))
         if batch is None:
             break
         if not budget.take(batch.nbytes):
             detail = f"{name} decodes to more than ingest.max_decoded_bytes; rows from {ordinal} on are not read"
             yield _failed(reading, ordinal, Reason.RESOURCE_LIMIT, detail)
-            return
+            return max(ordinal + 1, first + (claimed or 0))
         if reading.on_batch is not None:
             reading.on_batch(ordinal, batch)
         yield from _rows(batch, reading.file, ordinal)
@@ -111,6 +117,8 @@ def _group(
     if claimed is not None and ordinal - first != claimed:
         detail = f"{name} claims {claimed} rows, {ordinal - first} were decoded"
         yield _failed(reading, ordinal, Reason.COUNT_MISMATCH, detail)
+        return max(ordinal + 1, first + claimed)
+    return ordinal
 
 
 def _validate(batch: pa.RecordBatch) -> None:

@@ -46,11 +46,13 @@ def records(
         columns, problem = _header(first, delimiter, quoted)
         if problem:
             yield Record(reading.file, first.line, first.offset, header, None, Reason.BAD_HEADER, problem)
-    for item in split:
-        yield _record(item, reading.file, columns, delimiter, quoted, limits, problem)
     text = header.decode("utf-8", "surrogateescape")
     reading.layout |= {"header": text, "delimiter": delimiter, "quoted": quoted}
-    reading.layout |= {"newline": lines.newline, "bom": lines.bom}
+    try:
+        for item in split:
+            yield _record(item, reading.file, columns, delimiter, quoted, limits, problem)
+    finally:  # also when the caller has enough rows
+        reading.layout |= {"newline": lines.newline, "bom": lines.bom}
     yield from failure(stream, lines.tail, reading.file)
 
 

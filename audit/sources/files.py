@@ -20,6 +20,7 @@ from typing import BinaryIO
 from audit.errors import InputError
 from audit.provenance import digest, sha256_file
 from audit.sources import hub
+from audit.text import safe_text
 
 FORMATS = {
     ".jsonl": "jsonl",
@@ -75,7 +76,7 @@ class Inventory:
         """One sentence about what was not read; empty when all was."""
         if not self.skipped:
             return ""
-        named = "; ".join(f"{path} ({why})" for path, why in self.skipped[:20])
+        named = "; ".join(f"{safe_text(path, 120)} ({why})" for path, why in self.skipped[:20])
         more = f"; and {len(self.skipped) - 20} more" if len(self.skipped) > 20 else ""
         return f"not read: {named}{more}"
 
@@ -147,7 +148,23 @@ def _folder(root: Path) -> Inventory:
             if (base / name).is_symlink():
                 skipped.append(((base / name).relative_to(root).as_posix(), "a link"))
         found += [((base / name).relative_to(root).as_posix(), base / name) for name in files]
-    return _sort_out(root.resolve().name, sorted(found), skipped, str(root))
+    inventory = _sort_out(root.resolve().name, sorted(found), skipped, str(root))
+    _check_saved(root, inventory)
+    return inventory
+
+
+def _check_saved(root: Path, inventory: Inventory) -> None:
+    """A `save_to_disk` folder names its data files; raises InputError when one of them is not there to be read."""
+    read = {source.relative for source in inventory.sources}
+    for relative, _ in inventory.skipped:
+        if PurePosixPath(relative).name != "state.json":
+            continue
+        folder = PurePosixPath(relative).parent
+        for name in hub.saved_files(root / relative):
+            if (folder / name).as_posix() not in read:
+                raise InputError(
+                    f"{safe_text(relative)} names the data file {safe_text(name, 120)}, which is not there"
+                )
 
 
 def _glob(pattern: str) -> Inventory:
@@ -176,7 +193,7 @@ def _sort_out(name: str, found: list[tuple[str, Path]], skipped: list[tuple[str,
         assert known is not None
         sources.append(Source(path, relative, *known, follow=False))
     if not sources:
-        what = "; ".join(f"{path} ({why})" for path, why in skipped[:5]) or "it is empty"
+        what = "; ".join(f"{safe_text(path, 120)} ({why})" for path, why in skipped[:5]) or "it is empty"
         raise InputError(f"{source} holds no file of a known format ({_KNOWN}): {what}")
     return Inventory(name, tuple(sources), tuple(sorted(skipped)), single=False)
 

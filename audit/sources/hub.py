@@ -10,6 +10,7 @@ Misses: datasets behind a gate need a token in the environment, as everywhere wi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -54,3 +55,12 @@ def download(source: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
         raise InputError(f"{source} cannot be fetched from the hub ({type(error).__name__})") from None
     return folder
+
+
+def saved_files(state: Path) -> list[str]:
+    """The data files that a `save_to_disk` folder's state.json names. None when it describes something else."""
+    try:
+        listed = json.loads(state.read_bytes())["_data_files"]
+        return [str(entry["filename"]) for entry in listed]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

@@ -35,21 +35,19 @@ def records(stream: ByteStream, reading: Reading, limits: IngestConfig, rows_at:
     broken = stream.failure is not None
     walker = _Elements(data, ObjectParser(limits), limits, reading.file)
     try:
-        yield from walker.records(_find_rows(data) if rows_at is None else rows_at, broken)
-        prefix, suffix = data[: walker.first], data[walker.last :]
+        walker.first = walker.last = _find_rows(data) if rows_at is None else rows_at
+        yield from walker.records(walker.first, broken)
         if not broken:
-            suffix, problems = walker.check_envelope(prefix, suffix)
-            yield from problems
-        else:
-            suffix = b"]" if prefix.lstrip()[:1] == b"[" else b"]}"
+            yield from walker.check_envelope()
     except NotRows:
         if not broken:
             raise
-        prefix, suffix = b"[", b"]"
-    separator = _text(walker.separator or b",\n")
-    reading.layout |= {"prefix": _text(prefix), "separator": separator, "suffix": _text(suffix)}
-    last = max(walker.last, 0)
-    yield from failure(stream, (walker.count + 1, last, data[last:]), reading.file)
+        walker.first, walker.last = 0, 0
+    finally:  # also when the caller has enough rows
+        separator = _text(walker.separator or b",\n")
+        prefix = _text(data[: walker.first]) or "["
+        reading.layout |= {"prefix": prefix, "separator": separator, "suffix": _text(walker.suffix())}
+    yield from failure(stream, (walker.count + 1, walker.last, data[walker.last :]), reading.file)
 
 
 def looks_like_lines(head: bytes, limits: IngestConfig) -> bool:
@@ -140,6 +138,7 @@ class _Elements:
     last: int = -1
     count: int = 0
     separator: bytes = b""
+    sound: bytes = b""  # the bytes behind the last element, once they are known to be sound
     keys: set[str] = field(default_factory=set)  # of the last good element
     tries: int = _TRIES
 
@@ -171,23 +170,30 @@ class _Elements:
         if not broken:
             yield self._bad(len(data), len(data), Reason.TRUNCATED_INPUT, "the list of rows does not end")
 
-    def check_envelope(self, prefix: bytes, suffix: bytes) -> tuple[bytes, list[Record]]:
-        """The suffix to write, and a record when what surrounds the rows is not sound JSON."""
-        bare = prefix.removeprefix(BOM).lstrip()[:1] == b"["
-        if bare and suffix.strip() == b"]":
-            return suffix, []
-        if not suffix:
-            return b"]" if bare else b"]}", []
+    def check_envelope(self) -> Iterator[Record]:
+        """A record when what surrounds the rows is not sound JSON; what is sound becomes the suffix."""
+        prefix, suffix = self.data[: self.first].removeprefix(BOM), self.data[self.last :]
+        bare = prefix.lstrip()[:1] == b"["
         reason, detail = Reason.TRAILING_DATA, "more text after the list of rows"
+        if not suffix:
+            return
+        if bare and suffix.strip() == b"]":
+            self.sound = suffix
+            return
         if not bare:
             try:
-                self.parse(prefix.removeprefix(BOM) + suffix)
-                return suffix, []
+                self.parse(prefix + suffix)
+                self.sound = suffix
+                return
             except RowError as error:
                 reason, detail = error.reason, f"around the list of rows: {error.detail}"
-        bad = self._bad(self.last, len(self.data), reason, detail)
+        yield self._bad(self.last, len(self.data), reason, detail)
         self.count, self.last = self.count + 1, len(self.data)
-        return b"]" if bare else b"]}", [bad]
+
+    def suffix(self) -> bytes:
+        """What closes the list in a file of ours: the original's end where it was sound."""
+        bare = self.data[: self.first].removeprefix(BOM).lstrip()[:1] in (b"[", b"")
+        return self.sound or (b"]" if bare else b"]}")
 
     def _bad(self, start: int, end: int, reason: str, detail: str) -> Record:
         return Record(self.file, self.count + 1, start, self.data[start:end], None, reason, detail)

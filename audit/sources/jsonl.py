@@ -18,19 +18,21 @@ def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Itera
     parse = ObjectParser(limits)
     lines = Lines(stream, limits.max_line_bytes)
     file = reading.file
-    for number, offset, raw, size in lines:
-        if raw[-1:] == b"\r":
-            raw = raw[:-1]
-        if raw[:1] != b"{" and not raw.strip(b" \t\r") and size <= limits.max_line_bytes:
-            continue
-        if size > limits.max_line_bytes:
-            yield too_long(file, number, offset, raw, size, limits)
-            continue
-        try:
-            yield Record(file, number, offset, raw, parse(raw))
-        except RowError as error:
-            yield Record(file, number, offset, raw, None, error.reason, error.detail)
-    reading.layout |= {"newline": lines.newline, "bom": lines.bom}
+    try:
+        for number, offset, raw, size in lines:
+            if raw[-1:] == b"\r":
+                raw = raw[:-1]
+            if raw[:1] != b"{" and not raw.strip(b" \t\r") and size <= limits.max_line_bytes:
+                continue
+            if size > limits.max_line_bytes:
+                yield too_long(file, number, offset, raw, size, limits)
+                continue
+            try:
+                yield Record(file, number, offset, raw, parse(raw))
+            except RowError as error:
+                yield Record(file, number, offset, raw, None, error.reason, error.detail)
+    finally:  # also when the caller has enough rows
+        reading.layout |= {"newline": lines.newline, "bom": lines.bom}
     yield from failure(stream, lines.tail, file)
 
 

@@ -114,7 +114,7 @@ def reread(path: Path, file: InputFile, limits: IngestConfig) -> Iterator[Record
             case "csv" | "tsv":
                 yield from delimited.records(stream, reading, limits, layout["delimiter"], layout["quoted"])
             case "json":
-                yield from json_array.records(stream, reading, limits, rows_at=len(_encoded(layout["prefix"])))
+                yield from json_array.records(stream, reading, limits, rows_at=len(_encoded(layout.get("prefix", "["))))
             case _:
                 yield from jsonl.records(stream, reading, limits)
 

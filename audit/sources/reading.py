@@ -24,6 +24,7 @@ from audit.sources.readers import FileReader
 from audit.sources.record import Budget, NotRows, Record, RowError
 from audit.sources.shapes import Parts
 from audit.sources.shards import ExampleTable, ShardWriter
+from audit.text import safe_text
 
 _MOST_COLUMNS = 1_000  # names kept in dataset.json; rows may each bring their own
 _PREVIEW_RECORDS = 5_000
@@ -121,6 +122,7 @@ class _Walk:
         self._reader: FileReader | None = None
         self._share = 0.0
         self.files: list[InputFile] = []
+        self.hashes: list[tuple[str, str]] = []  # of all files, those without rows too
         self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
 
     def __iter__(self) -> Iterator[Record]:
@@ -141,11 +143,12 @@ class _Walk:
                         yield record
                 except NotRows as error:
                     self.no_rows.append((source.relative, str(error)))
-                    reader.finish(self._whole)
+                    self.hashes.append((source.relative, reader.finish(self._whole).sha256))
                     continue
                 self._reader = None
                 self._share += self._weight
                 self.files.append(reader.finish(self._whole))
+                self.hashes.append((source.relative, self.files[-1].sha256))
             if columnar and self._writer:
                 self._writer.boundary()
 
@@ -205,13 +208,14 @@ def _describe(
     assert facts.recognised is not None
     shape = facts.recognised.shape
     files = tuple(walk.files)
-    hashes = [(f.path, f.sha256) for f in files]
-    notes = [inventory.note, *(f"{path} holds no rows: {why}" for path, why in walk.no_rows)]
+    notes = [inventory.note, *(f"{safe_text(path, 120)} holds no rows: {why}" for path, why in walk.no_rows)]
     names = next(
         (n for f in files if (n := f.layout.get("label_names", {}).get(facts.recognised.mapping.get("label")))), None
     )
     if names:
-        notes.append("labels: " + ", ".join(f"{value} = {name}" for value, name in enumerate(names[:50])))
+        notes.append(
+            "labels: " + ", ".join(f"{value} = {safe_text(name, 60)}" for value, name in enumerate(names[:50]))
+        )
     return DatasetInfo(
         name=config.name or inventory.name,
         kind=shape.kind,
@@ -225,7 +229,7 @@ def _describe(
         bad=dict(sorted(facts.bad.items())),
         shards=shards,
         files=files,
-        fingerprint=fingerprint_of(hashes, inventory.identity),
+        fingerprint=fingerprint_of(walk.hashes, inventory.identity),
         note="; ".join(note for note in notes if note),
     )
 

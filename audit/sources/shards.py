@@ -29,18 +29,17 @@ from audit.sources.strict_json import dumps
 _SCHEMA_KEY = b"tunevet.schema"
 ROW_COLUMN = "__tunevet_row__"  # last column of originals, never part of an output
 _FACTS = ("annotator", "source", "created_at", "id")
+_NO_FACTS = (None,) * len(_FACTS)
 
 
 class ExampleTable:
-    """Columns of EXAMPLES, filled row by row."""
+    """Rows of EXAMPLES, collected one by one."""
 
     def __init__(self, recognised: Recognised) -> None:
-        self._facts = [recognised.mapping.get(role) for role in _FACTS]
+        facts = [recognised.mapping.get(role) for role in _FACTS]
+        self._facts = facts if any(facts) else []
         self._used = recognised.used
-        self._columns: dict[str, list[Any]] = {name: [] for name in EXAMPLES if name != "turns"}
-        self._add = [
-            self._columns[name].append for name in ("row", "content_hash", *Parts._fields[:4], *_FACTS, "meta")
-        ]
+        self._rows: list[tuple[Any, ...]] = []
         self._turns: list[Turns] = []
 
     def __len__(self) -> int:
@@ -48,18 +47,19 @@ class ExampleTable:
 
     def add(self, row: int, fields: dict[str, Any], parts: Parts) -> None:
         prompt, response, rejected, label, turns = parts
-        used = self._used
-        rest = {name: value for name, value in fields.items() if name not in used}
-        facts = [None if column is None else scalar(fields.get(column)) for column in self._facts]
+        facts = [None if c is None else scalar(fields.get(c)) for c in self._facts] if self._facts else _NO_FACTS
+        meta = "{}"
+        if not self._used.issuperset(fields):
+            meta = dumps({name: value for name, value in fields.items() if name not in self._used})
         identity = content_hash(prompt, response, rejected, label)
-        values = (row, identity, prompt, response, rejected, label, *facts, dumps(rest) if rest else "{}")
-        for append, value in zip(self._add, values, strict=True):
-            append(value)
+        self._rows.append((row, identity, prompt, response, rejected, label, *facts, meta))
         self._turns.append(turns)
 
     def frame(self) -> pl.DataFrame:
         """The table so far, schema EXAMPLES."""
-        data = {name: pl.Series(name, values, dtype=EXAMPLES[name]) for name, values in self._columns.items()}
+        names = ("row", "content_hash", *Parts._fields[:4], *_FACTS, "meta")
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * len(names)
+        data = {n: pl.Series(n, list(v), dtype=EXAMPLES[n]) for n, v in zip(names, columns, strict=True)}
         data["turns"] = pl.Series("turns", _turns_array(self._turns), dtype=EXAMPLES["turns"])
         return pl.DataFrame(data).select(list(EXAMPLES))
 
@@ -122,7 +122,8 @@ class ShardWriter:
         name = f"part-{len(self.names):05d}"
         if self._batches:
             self._write_originals(name)
-        ledger = pl.DataFrame(self._ledger, schema=LEDGER, orient="row")
+        columns = zip(*self._ledger, strict=True)
+        ledger = pl.DataFrame({n: pl.Series(n, list(v), dtype=LEDGER[n]) for n, v in zip(LEDGER, columns, strict=True)})
         examples = self._examples.frame() if self._examples else pl.DataFrame(schema=EXAMPLES)
         self._write("examples", name, examples)
         self._write("ledger", name, ledger)
@@ -175,3 +176,14 @@ def original_rows(run: RunDir, shard: str) -> pa.Table | None:
     stored = pq.ParquetFile(path, arrow_extensions_enabled=False).read()
     schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(stored.schema.metadata[_SCHEMA_KEY])))
     return stored.cast(schema.append(pa.field(ROW_COLUMN, pa.int64())))
+
+
+def without_rows(table: pa.Table) -> pa.Table:
+    """The original columns alone. By position: the input may have a column of any name."""
+    return table.select(list(range(table.num_columns - 1)))
+
+
+def row_positions(table: pa.Table) -> list[int]:
+    """The record position of each row of `original_rows`."""
+    positions: list[int] = table.column(table.num_columns - 1).to_pylist()
+    return positions

@@ -161,12 +161,13 @@ class Lines:
         self._max = max_bytes
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes, int]]:
-        number, offset, rest, cut = 1, 0, b"", 0  # cut: bytes of the current line that were dropped
-        for index, block in enumerate(self._blocks()):
+        number, offset, rest, cut = 1, -1, b"", 0  # cut: bytes of the current line that were dropped
+        for block in self._blocks():
             parts = (rest + block).split(b"\n")
-            if index == 0:
+            if offset < 0:
                 offset = len(BOM) if self.bom else 0
-                self.newline = "\r\n" if len(parts) > 1 and parts[0].endswith(b"\r") else "\n"
+            if number == 1 and len(parts) > 1 and parts[0].endswith(b"\r"):
+                self.newline = "\r\n"
             rest = parts.pop()
             for raw in parts:
                 size = len(raw) + cut
@@ -176,7 +177,7 @@ class Lines:
                 cut += len(rest) - self._max
                 rest = rest[: self._max]
         if self.stream.failure:
-            self.tail = (number, offset, rest)
+            self.tail = (number, max(offset, 0), rest)
         elif rest:
             yield number, offset, rest, len(rest) + cut
 
