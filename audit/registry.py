@@ -73,7 +73,7 @@ _REGISTRY: dict[str, Detector] = {}
 
 def detector(*, code: str, title: str, severity: Severity = Severity.LOW, version: int = 1) -> Callable[[F], F]:
     """Registers a check. Raises ConfigError at import for an unknown artifact, a setting without a
-    default, a code that is taken, or a docstring without `Source:` and `Misses:`."""
+    default, a code or a name that is taken, or a docstring without `Source:` and `Misses:`."""
 
     def register(function: F) -> F:
         artifacts, settings = _signature(function)
@@ -84,6 +84,8 @@ def detector(*, code: str, title: str, severity: Severity = Severity.LOW, versio
             if other.code == code and other.name != function.__name__:
                 raise ConfigError(f"detector code {code} is taken by {other.name}")
         name = function.__name__
+        if name in _REGISTRY and _REGISTRY[name].run.__module__ != function.__module__:
+            raise ConfigError(f"detector name {name} is taken by {_REGISTRY[name].run.__module__}")
         _REGISTRY[name] = Detector(name, code, title, severity, function, artifacts, settings, doc, version)
         return function
 
@@ -95,10 +97,13 @@ def detectors() -> dict[str, Detector]:
     package = importlib.import_module("audit.detectors")
     for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"audit.detectors.{module}")
-    ours = sorted(_REGISTRY)
     for entry in sorted(entry_points(group="tunevet.detectors"), key=lambda e: e.name):
         entry.load()
-    return {name: _REGISTRY[name] for name in [*ours, *sorted(set(_REGISTRY) - set(ours))]}
+    return {name: _REGISTRY[name] for name in sorted(_REGISTRY, key=lambda name: (not _is_ours(name), name))}
+
+
+def _is_ours(name: str) -> bool:
+    return _REGISTRY[name].run.__module__.startswith("audit.detectors.")
 
 
 def check_settings(requested: Mapping[str, Mapping[str, Any]], skip: tuple[str, ...]) -> None:

@@ -181,7 +181,7 @@ def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int])
             text=f"{len(rows):,} rows say nearly the same thing.",
             severity=Severity.LOW if len(rows) >= 10 else Severity.INFO,
             score=float(len(rows)),
-            rows=tuple(numbers[p] for p in rows[:200]),
+            rows=tuple(sorted(numbers[p] for p in rows)[:200]),
             details={"size": len(rows)},
         )
         for rows in largest[:SHOWN_CLUSTERS]
@@ -203,7 +203,7 @@ def _conflict_findings(
             text=f"{len(conflict.members):,} copies of one text carry different labels.",
             severity=Severity.MEDIUM,
             score=float(len(conflict.members)),
-            rows=tuple(numbers[p] for p in conflict.members[:200]),
+            rows=tuple(sorted(numbers[p] for p in conflict.members)[:200]),
             details={"size": len(conflict.members), "majority": conflict.majority},
         )
         for conflict in sorted(conflicts, key=lambda c: (-len(c.members), _name(c.members, hashes)))[:SHOWN_CLUSTERS]

@@ -13,8 +13,7 @@ Models", section 4 (rare-word triggers); Qi et al. 2021, "ONION", section 3, for
 The limits were set on clean public corpora, where fewer than one row in 200 is flagged.
 
 Misses: triggers that are ordinary words or fixed phrases, which trigger mining is for; tokens in fewer than
-`min_rows` rows;
-scripts without spaces, whose words are not split.
+`min_rows` rows; scripts without spaces, whose words are not split.
 """
 
 from __future__ import annotations

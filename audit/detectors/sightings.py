@@ -17,6 +17,7 @@ from audit.text import safe_text
 
 FIELDS = ("prompt", "response", "rejected")
 SHOWN_ROWS = 200  # example rows that a finding lists
+STYLE_ROWS = 20  # fewer rows are no style, whatever share of a small dataset they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,12 @@ def quote(text: str, limit: int = 80) -> str:
     return safe_text(text, limit=limit)
 
 
-def shares(sightings: Iterable[Sighting], total: int) -> dict[str, float]:
-    """Channel -> share of the examples that it stands in."""
+def carriers(sightings: Iterable[Sighting]) -> dict[str, int]:
+    """Channel -> number of examples that it stands in."""
     seen: dict[str, set[int]] = defaultdict(set)
     for sighting in sightings:
         seen[sighting.channel].add(sighting.position)
-    return {channel: len(positions) / max(total, 1) for channel, positions in seen.items()}
+    return {channel: len(positions) for channel, positions in seen.items()}
 
 
 def detection(
@@ -72,7 +73,8 @@ def detection(
     (by default the threshold) in at least one row.
     """
     total = examples.height
-    common = {c for c, share in shares(sightings, total).items() if share > house_style} - exempt
+    limit = max(house_style * total, STYLE_ROWS)
+    common = {channel for channel, count in carriers(sightings).items() if count > limit} - exempt
     best: dict[int, tuple[float, Sighting]] = {}
     counts = np.zeros(total, dtype=np.int64)
     for sighting in sorted(sightings, key=lambda s: (s.position, FIELDS.index(s.field), s.start, s.channel)):
@@ -105,16 +107,16 @@ def _findings(
     common: set[str],
     severities: dict[str, Severity],
 ) -> tuple[Finding, ...]:
-    carriers: dict[str, set[int]] = defaultdict(set)
+    standing: dict[str, set[int]] = defaultdict(set)
     heaviest: dict[str, float] = defaultdict(float)
     for sighting in sightings:
-        carriers[sighting.channel].add(rows[sighting.position])
+        standing[sighting.channel].add(rows[sighting.position])
         heaviest[sighting.channel] = max(heaviest[sighting.channel], sighting.weight)
     found = []
-    for channel in sorted(carriers):
+    for channel in sorted(standing):
         if heaviest[channel] < report_at:
             continue
-        count, share = len(carriers[channel]), len(carriers[channel]) / len(rows)
+        count, share = len(standing[channel]), len(standing[channel]) / len(rows)
         tail = ": so common that it is read as the style of this dataset" if channel in common else ""
         found.append(
             Finding(
@@ -123,7 +125,7 @@ def _findings(
                 text=f"{channel[:1].upper()}{channel[1:]} in {count:,} of {len(rows):,} rows ({share:.2%}){tail}.",
                 severity=Severity.INFO if channel in common else severities.get(channel, Severity.LOW),
                 score=heaviest[channel],
-                rows=tuple(sorted(carriers[channel])[:SHOWN_ROWS]),
+                rows=tuple(sorted(standing[channel])[:SHOWN_ROWS]),
                 details={"rows": count, "share": share, "house_style": channel in common},
             )
         )

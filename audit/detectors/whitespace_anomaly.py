@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audit.detectors.sightings import Sighting, detection, shares, texts
+from audit.detectors.sightings import Sighting, carriers, detection, texts
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
@@ -58,7 +58,6 @@ def whitespace_anomaly(examples: pl.DataFrame, *, house_style: float = 0.03) -> 
         for position, field, text in texts(examples)
         for start, end, channel, weight, evidence in _scan(text, field)
     ]
-    common = shares(sightings, examples.height)
     return detection(
         examples,
         sightings,
@@ -66,13 +65,14 @@ def whitespace_anomaly(examples: pl.DataFrame, *, house_style: float = 0.03) -> 
         threshold=THRESHOLD,
         house_style=house_style,
         severities=SEVERITIES,
-        scale={channel: _rarity(share, house_style) for channel, share in common.items()},
+        scale={channel: _rarity(count, examples.height, house_style) for channel, count in carriers(sightings).items()},
         report_at=0.5,
     )
 
 
-def _rarity(share: float, house_style: float) -> float:
-    """1 up to one row in 1,000 (and for the rows of a small dataset), falling to 0 at `house_style` by logarithm."""
+def _rarity(count: int, total: int, house_style: float) -> float:
+    """1 for a single row and up to one row in 1,000, falling to 0 at the share `house_style` by logarithm."""
+    share = (count - 1) / total
     if share <= 0.001 or house_style <= 0.001:
         return 1.0
     return max(0.0, 1 - math.log(share / 0.001) / math.log(house_style / 0.001))

@@ -1,0 +1,111 @@
+"""Copies, near copies and copies that contradict each other."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.detectors.near_duplicates import THRESHOLD, near_duplicates
+from audit.detectors.shingles import band_pairs, jaccard, shingle
+from audit.schema import Kind, Neighbors
+
+SENTENCE = "the keeper of the old lighthouse wrote down the name of every ship that passed in the night of the storm"
+
+
+def run(build, artifacts, prompts, kind=Kind.CLASSIFICATION, **columns):
+    examples = build(prompts, **columns)
+    vectors = np.random.default_rng(0).normal(size=(len(prompts), 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    world = artifacts(kind, examples, vectors)
+    return near_duplicates(examples, world["info"], world["neighbors"])
+
+
+def test_copies_are_clusters_and_not_flagged(build, artifacts):
+    near = SENTENCE.replace("storm", "gale")
+    others = [f"row {i} says something else about number {i * i} and nothing more" for i in range(40)]
+    found = run(build, artifacts, [SENTENCE, SENTENCE.upper() + "  ", near, *others])
+    scores = found.signals["score"].to_list()
+    assert scores[0] == scores[1] == 0.5 and 0.4 <= scores[2] < 0.5 and max(scores[3:]) == 0
+    assert [f.subject.split()[0] for f in found.findings] == ["all", "cluster"]
+    assert found.findings[1].rows == (1, 3, 5)
+    assert found.findings[0].details == {"copies": 2, "clusters": 1}
+
+
+def test_the_minority_among_conflicting_copies_is_flagged_with_a_fix(build, artifacts):
+    labels = ["calm", "calm", "busy", *["calm"] * 20]
+    found = run(
+        build, artifacts, [SENTENCE] * 3 + [f"row {i} of {i * 7} others here" for i in range(20)], labels=labels
+    )
+    flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
+    assert flagged.select("row", "fix", "new_value").rows() == [(5, "relabel", "calm")]
+    assert [str(f.severity) for f in found.findings if f.subject.startswith("conflict")] == ["medium"]
+
+
+def test_two_conflicting_copies_are_both_flagged_without_a_fix(build, artifacts):
+    found = run(build, artifacts, [SENTENCE, SENTENCE, "another row of its own here"], labels=["calm", "busy", "calm"])
+    flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
+    assert flagged["row"].to_list() == [1, 3] and flagged["fix"].null_count() == 2
+
+
+def test_a_pair_preferred_both_ways_is_flagged(build, artifacts):
+    sides = {"responses": ["good", "bad", "good", "fine"], "rejected": ["bad", "good", "bad", "poor"]}
+    found = run(build, artifacts, ["which one?"] * 3 + ["and now?"], kind=Kind.PREFERENCE, **sides)
+    assert found.signals.filter(pl.col("score") >= THRESHOLD)["row"].to_list() == [1, 3, 5]
+    assert "contradictory pairs" in [f.subject for f in found.findings]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [SENTENCE.replace("lighthouse", "mill").replace("ship", "cart").replace("night", "hour"), "the keeper of the old"],
+)
+def test_texts_that_only_share_words_are_left_alone(other, build, artifacts):
+    found = run(build, artifacts, [SENTENCE, other, "something else entirely stands in this row"])
+    assert found.signals["score"].to_list() == [0, 0, 0]
+
+
+def test_neighbours_bring_candidates_and_nothing_more(build, artifacts):
+    examples = build([SENTENCE, SENTENCE.replace("storm", "gale"), "another row of its own here"])
+    info = artifacts(Kind.CLASSIFICATION, examples, np.eye(3, dtype=np.float32))["info"]
+    near = Neighbors(np.array([[1], [0], [0]], dtype=np.int32), np.full((3, 1), 0.99, dtype=np.float32))
+    scores = near_duplicates(examples, info, near).signals["score"].to_list()
+    assert scores[0] == scores[1] > 0 and scores[2] == 0
+
+
+words = st.text(alphabet="ab ", max_size=24)
+
+
+def brute_jaccard(left, right):
+    def grams(text):
+        split = text.lower().split()
+        return (
+            {tuple(split[i : i + 3]) for i in range(max(len(split) - 2, 1))} if split else {("", text.strip().lower())}
+        )
+
+    one, two = grams(left), grams(right)
+    return len(one & two) / len(one | two)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(words, min_size=2, max_size=6))
+def test_jaccard_equals_brute_force(texts):
+    pairs = np.array(list(combinations(range(len(texts)), 2)))
+    found = jaccard(shingle(pl.Series(texts)), pairs)
+    np.testing.assert_allclose(found, [brute_jaccard(texts[a], texts[b]) for a, b in pairs])
+
+
+def test_bands_find_nearly_every_close_pair():
+    rng = np.random.default_rng(0)
+    vocabulary = [f"w{i}" for i in range(2_000)]
+    originals = [[vocabulary[i] for i in rng.integers(0, 2_000, 60)] for _ in range(200)]
+    edited = [[w if rng.random() > 0.03 else "changed" for w in text] for text in originals]
+    shingles = shingle(pl.Series([" ".join(t) for t in originals + edited]))
+    truth = np.column_stack([np.arange(200), np.arange(200, 400)])
+    close = truth[jaccard(shingles, truth) >= 0.7]
+    candidates = set(map(tuple, band_pairs(shingles).tolist()))
+    assert len(close) > 100
+    assert sum(tuple(p) in candidates for p in close.tolist()) / len(close) >= 0.98
