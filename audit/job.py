@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,17 +17,15 @@ from audit import config as configuration
 from audit import outcome as outcomes
 from audit import pipeline, registry
 from audit.config import Config
-from audit.errors import NothingScanned, TunevetError, UsageError, WriteFailed
+from audit.errors import InputError, NothingScanned, TunevetError, UsageError, WriteFailed
 from audit.manifest import write_manifest
 from audit.outcome import Outcome
 from audit.pipeline import Call, UnitResult
 from audit.provenance import digest
 from audit.rundir import RunDir
 from audit.schema import NoProgress, Progress
+from audit.sources.hub import hint, is_hub_id
 from audit.text import safe_text
-
-# owner/name@revision; a model or a dataset on the Hugging Face hub is named so, and only so.
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+@[\w.-]+", re.ASCII)
 
 
 class Listener(Progress, Protocol):
@@ -101,6 +100,7 @@ def audit_run(
     Raises RunBusy, UsageError, NothingScanned, UnitFailed, WriteFailed and what else stops a run."""
     registry.check_settings(config.detectors, config.skip)
     refuse_foreign(run)
+    made = not run.path.exists()
     with run.lock():
         started = datetime.now(UTC)
         prepared()
@@ -109,7 +109,10 @@ def audit_run(
         try:
             results = engine.run(str(run.path), listener)
         except (TunevetError, KeyboardInterrupt) as error:
-            _stopped(run, config, engine, started, error)
+            if made and isinstance(error, UsageError):
+                shutil.rmtree(run.path)  # nothing was read: leave no trace of a request that cannot be met
+            else:
+                _stopped(run, config, engine, started, error)
             raise
         outcome = outcomes.read(run, config)
         finished = Finished(run, config, outcome, tuple(results))
@@ -154,8 +157,7 @@ def dataset_name(config: Config) -> str:
 
 def names_hub(config: Config) -> bool:
     """True when the source or the model is on the Hugging Face hub, so that a network is needed."""
-    named = (config.source, config.model.name)
-    return any(_HUB_ID.fullmatch(name) is not None and not Path(name).exists() for name in named)
+    return is_hub_id(config.source) or is_hub_id(config.model.name)
 
 
 def load_settings(path: Path) -> Config:
@@ -170,3 +172,14 @@ def load_settings(path: Path) -> Config:
 def is_glob(source: str) -> bool:
     """True when a source holds wildcards."""
     return any(char in source for char in "*?[")
+
+
+def located(source: str) -> str:
+    """A source as it is stored: absolute for files, folders and globs; a hub id as it is. Raises InputError
+    for what is neither."""
+    path = Path(source).expanduser()
+    if path.exists() or is_glob(source):
+        return str(path.absolute())
+    if not is_hub_id(source):
+        raise InputError(f"{source} does not exist{hint(source)}")
+    return source

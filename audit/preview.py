@@ -18,6 +18,7 @@ from audit.config import Config
 from audit.errors import NothingScanned
 from audit.rundir import Context, RunDir, write_bytes
 from audit.schema import DatasetInfo, NoProgress, Progress
+from audit.sources import ingest
 
 SAMPLE_ROWS = 64  # embedded for real, to measure what this machine does
 CHARACTERS_PER_TOKEN = 4.0  # of English in word pieces
@@ -51,17 +52,8 @@ def ingested(config: Config, progress: Progress | None = None) -> Iterator[RunDi
     with TemporaryDirectory(prefix="tunevet-") as folder:
         run = RunDir(folder)
         write_bytes(run.config, config.to_toml().encode())
-        ingest = importlib.import_module("audit.sources").ingest
         ingest(Context(run, config, progress or NoProgress()), "all")
         yield run
-
-
-def first_rows(config: Config, count: int, sample: int = 2_000) -> tuple[DatasetInfo, pl.DataFrame]:
-    """What is recognised in the first `sample` rows, and the first `count` of them."""
-    limit = min(config.ingest.limit or sample, sample)
-    config = config.model_copy(update={"ingest": config.ingest.model_copy(update={"limit": limit})})
-    with ingested(config) as run:
-        return run.dataset(), run.examples().head(count)
 
 
 def estimate(config: Config, run_path: Path, progress: Progress | None = None) -> Estimate:

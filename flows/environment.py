@@ -36,6 +36,8 @@ def prepare() -> None:
         "PREFECT_HOME": str(home() / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(STARTUP_SECONDS),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_CLIENT_MAX_RETRIES": "1",  # a lost server costs seconds, not minutes: the audit goes on without it
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TOKENIZERS_PARALLELISM": "false",

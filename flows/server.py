@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from pathlib import Path
 
 from flows.environment import STARTUP_SECONDS
 
@@ -38,6 +39,7 @@ class EmbeddedServer:
 
     def start(self, timeout_seconds: float = STARTUP_SECONDS) -> None:
         """Returns once the server answers. Raises ServerFailed when it ends or does not answer in time."""
+        _make_home()
         port, password = _free_port(), f"tunevet:{secrets.token_urlsafe(24)}"
         environment = {
             **os.environ,
@@ -98,6 +100,15 @@ def answers(url: str, password: str = "") -> bool:
         return error.code in (401, 403)
     except (OSError, ValueError):
         return False
+
+
+def _make_home() -> None:
+    """The database's folder: the server does not make it. Raises ServerFailed."""
+    folder = Path(os.environ["PREFECT_HOME"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ServerFailed(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def _free_port() -> int:

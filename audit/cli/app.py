@@ -22,6 +22,7 @@ from audit.cli.words import plain
 from audit.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from audit.job import Engine
 from audit.rundir import RunDir, read_json
+from audit.sources import preview
 
 Serve = Callable[[str], None]
 Source = Annotated[str | None, typer.Argument(help="A file, folder, glob, or hub dataset owner/name@revision.")]
@@ -183,14 +184,12 @@ def schema(
     as_json: Json = False,
 ) -> None:
     """Show what is recognised in a dataset, and its first rows."""
-    from audit.preview import first_rows
-
     streams = open_streams()
     with reporting(streams, as_json):
         options = {"source": source, "ingest.kind": kind, "ingest.map": mapping(map_)}
         chosen = settings(config, options)
         stay_offline(chosen)
-        info, examples = first_rows(chosen, rows)
+        info, examples = preview(chosen, rows)
         if as_json:
             write_object({"schema": info.to_dict(), "rows": examples.to_dicts()})
             return

@@ -83,25 +83,21 @@ class Screen:
         self._results.append(result)
 
     def start(self, label: str, total: int, unit: str) -> None:
-        total_before, unit_before = self._work
-        self._work = (total_before + total if unit_before == unit else total, unit)
+        if self._work[1] != unit:
+            self._work = (0, unit)
         title = f"{self._number()} {label}" if self._stage else label
         self._show(title, total or None, unit)
+        if not self._stage and self._bars is None and not self.quiet:
+            self.console.print(plain(f"        {label}", style="dim"))
 
     def advance(self, count: int) -> None:
+        self._work = (self._work[0] + count, self._work[1])
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, count)
 
     def note(self, text: str) -> None:
         if not self.quiet:
             self.console.print(plain(f"        {text}", style="dim", limit=400))
-
-    def step(self, text: str) -> None:
-        """Shows what is being waited for outside of any stage, such as a server that starts."""
-        if self._bars is not None:
-            self._show(text, None, "")
-        elif not self.quiet:
-            self.console.print(plain(f"        {text}", style="dim"))
 
     def close(self) -> None:
         """Prints the last stage's line and takes the bar away. May be called twice."""

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from audit.cli.progress import Screen
-from audit.cli.screens import cleaned_files, load_triggers, next_command, result_screen, schema_panel
+from audit.cli.screens import load_triggers, next_command, result_screen, schema_panel
 from audit.cli.streams import Streams, write_object
 from audit.cli.words import amount, plain, seconds
 from audit.config import Config
 from audit.job import Engine, Finished, audit_run, dataset_name, default_run_path, names_hub
 from audit.outcome import Outcome
 from audit.preview import Estimate, estimate
+from audit.remedies.clean import outputs
 from audit.rundir import RunDir
 
 
@@ -61,7 +62,7 @@ def show_result(streams: Streams, finished: Finished, as_json: bool) -> None:
 def result_object(run: RunDir, config: Config, outcome: Outcome, redone: int) -> dict[str, Any]:
     """The result as one JSON object."""
     triggers = load_triggers(run)
-    cleaned, review = cleaned_files(run)
+    cleaned, review = outputs(run)
     return {
         "run": str(run.path),
         "report": str(run.report) if run.report.exists() else None,

@@ -16,6 +16,7 @@ from rich.text import Text
 from audit.cli.words import amount, plain, size
 from audit.config import Config
 from audit.outcome import Outcome
+from audit.remedies.clean import outputs
 from audit.rundir import RunDir, read_json
 from audit.schema import DatasetInfo
 from audit.text import spell
@@ -42,7 +43,8 @@ def schema_panel(info: DatasetInfo) -> Panel:
     if info.labels:
         more = f" and {len(info.labels) - 8:,} more" if len(info.labels) > 8 else ""
         grid.add_row("labels", plain(", ".join(label[:40] for label in info.labels[:8]) + more))
-    grid.add_row("rows", plain(f"{info.rows:,} read, {info.readable:,} usable"))
+    whole = f"{info.rows:,} read, {info.readable:,} usable"
+    grid.add_row("rows", plain(whole if info.rows >= 0 else "not counted: only the beginning was looked at"))
     grid.add_row("unreadable", _bad(info))
     if info.note:
         grid.add_row("note", plain(info.note, limit=400))
@@ -58,7 +60,7 @@ def _bad(info: DatasetInfo) -> Text:
     if not info.bad:
         return Text("none", style="green")
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(info.bad.items()))
-    return plain(f"{info.rows - info.readable:,} kept aside: {reasons}", style="bold yellow")
+    return plain(f"{sum(info.bad.values()):,} kept aside: {reasons}", style="bold yellow")
 
 
 def rows_view(examples: pl.DataFrame, limit: int = _FIELD_CHARS) -> RenderableType:
@@ -139,7 +141,7 @@ def _counts(run: RunDir, config: Config, outcome: Outcome) -> Table:
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="fold")
     held = config.review.undecided == "hold"
-    cleaned, beside = cleaned_files(run)
+    cleaned, beside = outputs(run)
     kept = outcome.keep if held else outcome.keep + outcome.review
     note = "" if held else f", {outcome.review:,} undecided among them (--undecided keep)"
     grid.add_row("cleaned", f"{kept:,}", plain(f"rows{note}  {_named(cleaned)}"))
@@ -149,13 +151,6 @@ def _counts(run: RunDir, config: Config, outcome: Outcome) -> Table:
     grid.add_row("unreadable", f"{outcome.unreadable:,}", plain("kept aside, with file, line and reason"))
     grid.add_row("in all", f"{outcome.rows:,}", plain("rows read"))
     return grid
-
-
-def cleaned_files(run: RunDir) -> tuple[list[Path], list[Path]]:
-    """The cleaned set's files, and those of the rows held for review."""
-    written = [run / name for name in run.outputs("clean") if name.startswith("cleaned/")]
-    held = [p for p in written if p.name.startswith("review")]
-    return [p for p in written if p not in held], held
 
 
 def _named(paths: Sequence[Path]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from audit import config as configuration
 from audit.config import Config
-from audit.errors import InputError, UsageError
-from audit.job import is_glob, load_settings, names_hub
+from audit.errors import UsageError
+from audit.job import load_settings, located
 
 
 def settings(config_path: Path | None, options: dict[str, Any]) -> Config:
@@ -26,19 +26,7 @@ def settings(config_path: Path | None, options: dict[str, Any]) -> Config:
     config = configuration.build(values)
     if not config.source:
         raise UsageError('name what to scan: tunevet scan SOURCE, or source = "..." in the configuration file')
-    return config.model_copy(update={"source": locate(config)})
-
-
-def locate(config: Config) -> str:
-    """The source as it is stored: absolute for files, folders and globs; a hub id as it is. Raises
-    InputError for what is neither."""
-    path = Path(config.source).expanduser()
-    if path.exists() or is_glob(config.source):
-        return str(path.absolute())
-    if names_hub(config.model_copy(update={"model": Config().model})):
-        return config.source
-    hint = " (a hub dataset is named owner/name@revision)" if config.source.count("/") == 1 else ""
-    raise InputError(f"{config.source} does not exist{hint}")
+    return config.model_copy(update={"source": located(config.source)})
 
 
 def mapping(pairs: list[str] | None) -> dict[str, str] | None:
