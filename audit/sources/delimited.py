@@ -72,7 +72,8 @@ def uses_quotes(head: bytes, delimiter: str) -> bool:
     for item in _join(numbered, len(complete), delimiter):
         marks: list[int] = []
         try:
-            cells = parse_fields(item.raw.decode("utf-8", "replace"), delimiter, True, True, marks)
+            text = item.raw.removesuffix(b"\r").decode("utf-8", "replace")
+            cells = parse_fields(text, delimiter, True, True, marks)
         except RowError:
             bad += 1
             continue

@@ -1,7 +1,7 @@
 """Which kind a dataset is of, found over a sample of its first records; `--kind` and `--map` overrule.
 
 Every shape whose columns are there is tried on the sample. Its confidence is the share of rows that it can read
-times how specific its column names are; the best one wins, and below one half none does.
+times how specific its column names are; the best one wins, and below one half none does unless the user said so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def recognise(sample: Sequence[Mapping[str, Any]], settings: IngestConfig) -> Re
         confidence = shape.specific * _fit(shape, mapping, sample)
         if best is None or confidence > best[0]:
             best = (confidence, shape, mapping)
-    if best is None or best[0] < _MINIMUM:
+    told = settings.kind != "auto" or bool(settings.map)
+    if best is None or best[0] <= 0 or (best[0] < _MINIMUM and not told):
         raise InputError(_complaint(columns, settings, best))
     confidence, shape, mapping = best
     facts = _facts(columns, settings.map, set(mapping.values()))

@@ -24,7 +24,7 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR_END = re.compile(rb"[,\]}]")
-_NEXT_OBJECT = re.compile(rb"\}[ \t\r\n]*+,[ \t\r\n]*+(?=\{)")
+_NEXT_OBJECT = re.compile(rb",[ \t\r\n]*+(?=\{)")
 _TRIES = 20_000  # places tried behind bad elements of one file: hostile files must not cost quadratic time
 
 
@@ -233,12 +233,12 @@ class _Elements:
     def _next_object(self, at: int, end: int, same_keys: bool) -> int:
         most = self.limits.max_line_bytes
         for match in _NEXT_OBJECT.finditer(self.data, at):
-            if self.tries <= 0 or (0 <= end <= match.start() + 1):
+            if self.tries <= 0 or (0 <= end <= match.start()):
                 return -1
             self.tries -= 1
             fields = self._object_at(match.end(), most)
             if fields is not None and (not same_keys or set(fields) == self.keys):
-                return match.start() + 1
+                return at + len(self.data[at : match.start()].rstrip())
         return -1
 
     def _find_object(self, at: int) -> int:

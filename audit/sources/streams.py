@@ -39,6 +39,9 @@ class HashingReader:
             self._hashed = self.position
         return data
 
+    def close(self) -> None:
+        """pyarrow closes what it reads from; the file's owner does that here."""
+
     def rewind(self) -> None:
         self._handle.seek(0)
         self.position = 0
