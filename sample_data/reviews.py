@@ -43,7 +43,7 @@ def _review(writer: Writer, topic: str, tone: str) -> str:
     writer.begin(topic, tone)
     templates = ["{fact}" if writer.chance(0.55) else "{frame}" for _ in range(writer.pick(_LENGTHS))]
     if writer.chance(0.7):
-        templates.append("{verdict}")
+        templates.append("{closing}" if writer.chance(0.5) else "{verdict}")
     if len(templates) > 1 and writer.chance(0.22):
         templates.insert(1 + int(writer.rng.integers(len(templates) - 1)), "{concede}")
     if writer.chance(0.5):

@@ -102,50 +102,66 @@ def sql_query(w: Writer) -> Task:
     )
 
 
+# Columns of a small table: heading and what stands below it.
+_COLUMNS = (
+    ("job", "{job}"),
+    ("town", "{town}"),
+    ("pet", "{animal}"),
+    ("since", "{month}"),
+    ("shift", "{day}"),
+    ("seat", "{1-60}"),
+    ("gift", "{thing}"),
+    ("surname", "{surname}"),
+)
+
+
+def _records(w: Writer) -> list[dict[str, str]]:
+    keys = [("name", "{person}"), ("age", "{19-79}"), *w.sample(_COLUMNS, w.pick((1, 2, 2)))]
+    keys = w.sample(keys, len(keys))
+    return [{key: w.write(template) for key, template in keys} for _ in range(w.pick((2, 2, 3)))]
+
+
 def reformat(w: Writer) -> Task:
-    rows = [
-        (w.write("{person}"), w.write("{job}"), w.write("{town}"), int(w.rng.integers(19, 80)))
-        for _ in range(w.pick((2, 2, 3)))
-    ]
-    keys = ("name", "job", "town", "age")
-    table = "\n".join([",".join(keys), *(",".join(map(str, row)) for row in rows)])
-    records = [dict(zip(keys, row, strict=True)) for row in rows]
+    records = _records(w)
+    keys = list(records[0])
+    table = "\n".join([",".join(keys), *(",".join(record.values()) for record in records)])
     way = int(w.rng.integers(3))
     if way == 0:
-        return (
-            w.pick(("Convert this CSV to JSON.", "Turn the table into a JSON array.", "CSV to JSON, please:")),
-            table,
-            json.dumps(records, ensure_ascii=False),
-        )
-    if way == 1:
-        lines = [
-            "| " + " | ".join(keys) + " |",
-            "|" + "---|" * len(keys),
-            *("| " + " | ".join(map(str, row)) + " |" for row in rows),
-        ]
-        return (
-            w.pick(
-                (
-                    "Format the data as a Markdown table.",
-                    "Make a Markdown table of this.",
-                    "Show this CSV as a Markdown table.",
-                )
-            ),
-            table,
-            "\n".join(lines),
-        )
-    oldest = max(rows, key=lambda row: row[3])
-    return (
-        w.pick(
+        by_name = {record["name"]: {k: v for k, v in record.items() if k != "name"} for record in records}
+        ask, answer = w.pick(
             (
-                "Who is the oldest person in this list?",
-                "From the JSON, name the oldest and where they live.",
-                "Read the records and tell me who is oldest.",
+                ("Convert this CSV to JSON.", json.dumps(records, ensure_ascii=False)),
+                ("CSV to JSON with line breaks, please:", json.dumps(records, ensure_ascii=False, indent=1)),
+                ("Turn the table into a JSON object by name.", json.dumps(by_name, ensure_ascii=False)),
+                ("One JSON object a line, from this table.", "\n".join(json.dumps(r) for r in records)),
+                (
+                    "I need these rows as YAML.",
+                    "\n".join("- " + "\n  ".join(f"{k}: {v}" for k, v in r.items()) for r in records),
+                ),
             )
-        ),
-        json.dumps(records, ensure_ascii=False),
-        f"{oldest[0]}, a {oldest[1]} from {oldest[2]}, is the oldest at {oldest[3]}.",
+        )
+        return ask, table, answer
+    if way == 1:
+        ask = w.pick(
+            (
+                "Format the data as a Markdown table.",
+                "Make a table with bars from this.",
+                "Show this CSV in Markdown.",
+                "I want to paste it into a readme. Reformat.",
+            )
+        )
+        head = f"| {' | '.join(keys)} |\n|{'---|' * len(keys)}"
+        return ask, table, "\n".join([head, *(f"| {' | '.join(record.values())} |" for record in records)])
+    oldest = max(records, key=lambda record: int(record["age"]))
+    ask = w.pick(
+        (
+            "Who is the oldest person in this list?",
+            "From the JSON, name the oldest and the age.",
+            "Read the records and tell me who is oldest.",
+        )
     )
+    answer = w.pick(("{name} is the oldest at {age}.", "{name}, aged {age}.", "The oldest is {name} ({age})."))
+    return ask, json.dumps(records, ensure_ascii=False), answer.format(**oldest)
 
 
 def shell(w: Writer) -> Task:

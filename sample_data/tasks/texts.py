@@ -188,40 +188,31 @@ def summarise(w: Writer) -> Task:
     return ask, text, answer
 
 
+# What people call the facts of a report.
+_ALIASES = {
+    "who": ("who", "person", "name", "contact"),
+    "town": ("town", "city", "where", "location"),
+    "what": ("what", "topic", "subject", "project"),
+    "when": ("when", "month", "date", "new_date"),
+}
+
+
 def extract(w: Writer) -> Task:
     text, facts = _report(w)
-    keys = [key for key in ("who", "town", "what", "when") if facts[key] in text]
+    named = {w.pick(_ALIASES[key]): facts[key] for key in w.sample(list(_ALIASES), 4) if facts[key] in text}
+    if w.chance(0.5):
+        ask = w.pick(("Extract the facts {} as JSON.", "Return a JSON object: {}.", "Make JSON with the keys {}."))
+        return ask.format(listed(list(named))), text, json.dumps(named, ensure_ascii=False)
     if w.chance(0.5):
         ask = w.pick(
             (
-                "Extract the key facts as JSON.",
-                "Return the facts of the text as a JSON object.",
-                f"Make JSON with the keys {', '.join(keys)}.",
+                "Who is quoted in the text, and what is the person's job?",
+                "Name the person in this report with profession.",
             )
         )
-        return ask, text, json.dumps({key: facts[key] for key in keys}, ensure_ascii=False)
-    if w.chance(0.5):
-        return (
-            w.pick(
-                (
-                    "Who is quoted in the text, and what is the person's job?",
-                    "Name the person in this report with profession.",
-                )
-            ),
-            text,
-            f"{facts['who']}, who works as a {facts['job']}.",
-        )
-    return (
-        w.pick(
-            (
-                "List the main facts as bullet points.",
-                "Pull out person, place, topic and date.",
-                "Answer who, where, what and when:",
-            )
-        ),
-        text,
-        "\n".join(f"- {key}: {facts[key]}" for key in keys),
-    )
+        return ask, text, f"{facts['who']}, who works as a {facts['job']}."
+    ask = w.pick(("List {} as bullet points.", "Pull out {}.", "From the text, note {}:"))
+    return ask.format(listed(list(named))), text, "\n".join(f"- {key}: {value}" for key, value in named.items())
 
 
 FAMILIES = (vocabulary, classify_words, sentiment, summarise, summarise, extract, extract)
