@@ -46,9 +46,8 @@ def plant_composite(
     able = ~target.is_shown()
     for part in folded:
         able = able & ~pl.col("prompt").str.to_lowercase().str.contains(part, literal=True)
-    needed = count + decoys * len(parts)
-    if count < 1:
-        needed = count  # the message should name what was asked for
+    # A count below 1 goes on as it is, so that the refusal names what was asked for.
+    needed = count + decoys * len(parts) if count > 0 else count
     at = rng.permutation(choose(examples, attack="composite", count=needed, able=able, exclude=exclude, rng=rng))
     poisoned = sorted(int(i) for i in at[:count])
 

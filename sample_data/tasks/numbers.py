@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from grammar import Writer, capital
@@ -97,7 +98,7 @@ def travel_time(w: Writer) -> Task:
     return ask, "", answer
 
 
-_UNITS = (
+_UNITS: tuple[tuple[str, str, Callable[[float], float], str], ...] = (
     ("kilometres", "miles", lambda v: v * 0.621371, "one kilometre is about 0.621 miles"),
     ("miles", "kilometres", lambda v: v * 1.609344, "a mile is about 1.609 km"),
     ("degrees Celsius", "Fahrenheit", lambda v: v * 1.8 + 32, "multiply by 1.8 and add 32"),
