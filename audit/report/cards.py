@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from audit.report.excerpt import code_points, excerpt, find_all, join
+from audit.report.excerpt import code_points, excerpt, find_all, join, short
 from audit.report.read import Inputs
 from audit.report.record import Arm, Contingency, Figure, Text, TriggerCard
 from audit.report.rows import example, finite
@@ -53,8 +53,8 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
         code_points=code_points("".join(parts)),
         rows=len(trigger.rows),
         share=len(trigger.rows) / max(data.info.readable, 1),
-        behavior=trigger.behavior or trigger.behavior_name or "not measured",
-        reason=trigger.reason,
+        behavior=short(trigger.behavior or trigger.behavior_name or "not measured", 300),
+        reason=short(trigger.reason, 600),
         sentence=sentence(trigger),
         contingency=contingency(trigger.statistics, data.info.readable),
         association=_association(trigger),
@@ -135,7 +135,7 @@ def _association(trigger: Trigger) -> tuple[Figure, ...]:
     lift, z, expected = (_number(figures, key) for key in ("lift", "score", "expected"))
     q, log10_p = _number(figures, "q_value"), _number(figures, "log10_p")
     return (
-        Figure("Where it stands", str(position) if position else None),
+        Figure("Where it stands", short(str(position)) if position else None),
         Figure("Lift", None if lift is None else f"{lift:.1f} times", "the behavior's rate with it over without it"),
         Figure("q-value", _small(q), "association only; honest data is full of association"),
         Figure("Exact tail", _small(None, log10_p), "chance of so many hits at the rate of all other rows"),

@@ -12,7 +12,7 @@ import polars as pl
 
 import audit
 from audit.report import cards, projection, rows, tables
-from audit.report.excerpt import excerpt, join, plain
+from audit.report.excerpt import excerpt, join, plain, short
 from audit.report.read import Inputs
 from audit.report.record import SCHEMA_VERSION, Dataset, Figure, Headline, Report, RowCard, Text, TriggerCard
 from audit.rundir import Context, read_json
@@ -62,7 +62,7 @@ def collect(ctx: Context) -> Report:
         blocked=outcome.blocked,
         exit_code=outcome.exit_code,
         gate=outcome.gate,
-        incomplete=tuple(outcome.incomplete),
+        incomplete=tuple(short(sentence, 400) for sentence in outcome.incomplete[:20]),
         counts=tuple((n, getattr(outcome, n)) for n in ("rows", "readable", "keep", "review", "remove", "unreadable")),
         statuses=tuple((str(s), getattr(outcome, s)) for s in Status),
         severities=tuple(outcome.severities.items()),
@@ -89,7 +89,7 @@ def collect(ctx: Context) -> Report:
         costs=tables.costs(data),
         versions=_versions(data),
         command=f"tunevet scan {shlex.quote(ctx.config.source or info.name)} --config RUN/config.toml -o NEW_RUN",
-        config_toml=ctx.config.to_toml(),
+        config_toml=short(ctx.config.to_toml(), 40_000),
     )
     ctx.progress.advance(1)
     return report
@@ -105,14 +105,14 @@ def _now() -> str:
 def _dataset(data: Inputs) -> Dataset:
     info = data.info
     return Dataset(
-        name=info.name,
+        name=short(info.name),
         kind=info.kind,
         shape=info.shape,
         confidence=info.confidence,
-        mapping=tuple(Figure(role, column) for role, column in info.mapping.items()),
+        mapping=tuple(Figure(role, short(column)) for role, column in info.mapping.items()),
         files=tuple(
             Figure(
-                f.path,
+                short(f.path, 200),
                 f"{f.records:,} records",
                 f"{f.format}{' ' + f.compression if f.compression else ''}, {f.sha256}",
             )
@@ -120,7 +120,7 @@ def _dataset(data: Inputs) -> Dataset:
         ),
         bad=tuple(Figure(reason, f"{count:,}") for reason, count in sorted(info.bad.items())),
         fingerprint=info.fingerprint,
-        note=info.note,
+        note=short(info.note, 600),
     )
 
 

@@ -61,6 +61,13 @@ def visible(text: str) -> str:
     return text if all_visible(text) else safe_text(text, newlines=True)
 
 
+def short(value: str | None, limit: int = 120) -> str:
+    """A name, label or sentence cut to `limit` characters; "" for none. For what is not row text, but may come
+    from the input all the same."""
+    text = value or ""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def plain(text: str) -> Text:
     """A text of ours, or one of which nothing needs marking, unclipped."""
     return excerpt(text, (), 1 << 30)
@@ -176,10 +183,11 @@ def _segments(start: int, stop: int, spans: Sequence[Span]) -> list[tuple[int, i
 def _append(pieces: list[Piece], text: str, hit: bool, left: int) -> tuple[int, int]:
     """Adds one segment as far as the budget goes: (characters used, budget left)."""
     plain_mark, chip_mark = (HIT, HIT_CHIP) if hit else (PLAIN, CHIP)
-    cost = _cost(text) + _PIECE_BYTES
-    if cost <= left and all_visible(text):
-        pieces.append(Piece(text, plain_mark))
-        return len(text), left - cost
+    if len(text) < left and all_visible(text):
+        cost = _cost(text) + _PIECE_BYTES
+        if cost <= left:
+            pieces.append(Piece(text, plain_mark))
+            return len(text), left - cost
     used, run = 0, []
     left -= _PIECE_BYTES
     while used < len(text):

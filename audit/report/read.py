@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from audit.artifacts import embeddings, neighbors
 from audit.outcome import Outcome
 from audit.outcome import read as read_outcome
+from audit.report.excerpt import short
 from audit.report.record import Check
 from audit.rundir import Context, RunDir, read_json
 from audit.schema import (
@@ -191,7 +192,7 @@ def _check(raw: dict[str, Any]) -> Check:
         title=raw.get("title") or raw["name"].replace("_", " "),
         severity=raw.get("severity") or Severity.INFO,
         status=raw.get("status") or "run",
-        reason=raw.get("reason") or "",
+        reason=short(raw.get("reason"), 600),
         threshold=None if threshold is None else float(threshold),
         scored=int(raw.get("scored") or 0),
         flagged=int(raw.get("flagged") or 0),

@@ -8,14 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from audit.report.excerpt import Span, excerpt, find_all, join, plain
+from audit.report.excerpt import Span, excerpt, find_all, join, plain, short
 from audit.report.read import Inputs, Signals
 from audit.report.record import MAX_ROWS, Example, Field, RowCard, Score, Text
 from audit.schema import DatasetInfo, Kind, Skipped, Status, Trigger, Verdict
 from audit.views import JOIN
 
-ROW_BYTES = 1_200  # of each field of a row card
-SNIPPET_BYTES = 260
+Said = tuple[Signals, dict[str, Any]]  # a check and its signal of one row
+
+ROW_BYTES = 1_200  # of the input of a row card; a response gets three quarters
+CROWDED_BYTES = 800  # the same where more than CROWDED rows are shown, so that the page stays under 10 MB
+CROWDED = 300
+SNIPPET_BYTES = 180
 _NEIGHBOURS = 3
 _SCORES = 8
 _TURNS = 8
@@ -42,8 +46,9 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
     texts = data.texts([*rows, *(other for pairs in near.values() for other, _ in pairs)])
     places = _places(data, rows)
     scores = _scores(data, rows)
-    evidence = _evidence(data, rows)
+    evidence = _evidence(data, {row: codes or [] for row, codes in chosen.select("row", "codes").iter_rows()})
     triggers = {t.id: t for t in data.triggers}
+    budget = ROW_BYTES if len(rows) <= CROWDED else CROWDED_BYTES
     made = []
     for rank, record in enumerate(chosen.iter_rows(named=True), start=1):
         row = record["row"]
@@ -58,10 +63,10 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
                 score=finite(record["score"]),
                 codes=tuple(record["codes"] or ()),
                 trigger_ids=tuple(record["trigger_ids"] or ()),
-                fields=fields(texts[row], data.info, _spans(said), _parts(carried), ROW_BYTES),
-                label=record["label"],
-                annotator=record["annotator"],
-                source=record["source"],
+                fields=fields(texts[row], data.info, _spans(said), _parts(carried), budget),
+                label=named(record["label"]),
+                annotator=named(record["annotator"]),
+                source=named(record["source"]),
                 place=places.get(row, ""),
                 why=_why(carried, said, data.info),
                 scores=scores.get(row, ()),
@@ -135,11 +140,16 @@ def example(
     return Example(
         row=row,
         fields=fields(texts[row], data.info, (), parts, budget),
-        label=values["label"],
-        source=values["source"],
+        label=named(values["label"]),
+        source=named(values["source"]),
         verdict=data.verdict_of[at],
         similarity=similarity,
     )
+
+
+def named(value: str | None) -> str | None:
+    """A label, source or annotator, cut short; none stays none."""
+    return None if value is None else short(value)
 
 
 def finite(value: float | None) -> float | None:
@@ -172,7 +182,7 @@ def _places(data: Inputs, rows: list[int]) -> dict[int, str]:
         if at is not None and 0 <= at < len(data.info.files):
             file = data.info.files[at]
             unit = "record" if file.format in ("parquet", "arrow", "json") else "line"
-            places[row] = f"{file.path}, {unit} {line:,}"
+            places[row] = f"{short(file.path)}, {unit} {line:,}"
     return places
 
 
@@ -190,18 +200,22 @@ def _scores(data: Inputs, rows: list[int]) -> dict[int, tuple[Score, ...]]:
     return {row: tuple(scores[:_SCORES]) for row, scores in order.items()}
 
 
-def _evidence(data: Inputs, rows: list[int]) -> dict[int, list[tuple[Signals, dict[str, Any]]]]:
-    """The signals that flagged each row, the strongest against its own threshold first."""
-    found: dict[int, list[tuple[Signals, dict[str, Any]]]] = {}
+def _evidence(data: Inputs, codes: Mapping[int, Iterable[str]]) -> dict[int, list[Said]]:
+    """What the checks that flagged each row, or whose ranking brought it to review, say of it; the strongest
+    first."""
+    found: dict[int, list[Said]] = {}
     for signals in data.signals:
-        for record in signals.flagged().filter(pl.col("row").is_in(rows)).iter_rows(named=True):
-            found.setdefault(record["row"], []).append((signals, record))
+        check = signals.check
+        for record in signals.frame.filter(pl.col("row").is_in(list(codes))).iter_rows(named=True):
+            flagged = check.threshold is not None and record["score"] >= check.threshold
+            if flagged or check.code in codes[record["row"]]:
+                found.setdefault(record["row"], []).append((signals, record))
     for said in found.values():
         said.sort(key=lambda pair: (-pair[0].below(pair[1]["score"]), pair[0].check.name))
     return found
 
 
-def _spans(said: list[tuple[Signals, dict[str, Any]]]) -> list[Span]:
+def _spans(said: list[Said]) -> list[Span]:
     return [(r["start"], r["end"]) for _, r in said if r["start"] is not None and r["end"] is not None]
 
 
@@ -210,7 +224,7 @@ def _parts(carried: Iterable[Trigger]) -> list[str]:
     return [part for t in carried for part in (t.parts or [t.pattern])]
 
 
-def _why(carried: list[Trigger], said: list[tuple[Signals, dict[str, Any]]], info: DatasetInfo) -> tuple[Text, ...]:
+def _why(carried: list[Trigger], said: list[Said], info: DatasetInfo) -> tuple[Text, ...]:
     """At most three sentences: triggers first, then the checks by strength."""
     sentences = []
     for trigger in carried[:2]:

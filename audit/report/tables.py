@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from audit.report.excerpt import excerpt
+from audit.report.excerpt import excerpt, short
 from audit.report.read import Inputs
 from audit.report.record import (
     BadRow,
@@ -64,7 +64,8 @@ def breakdowns(data: Inputs) -> tuple[Breakdown, ...]:
             continue
         if column == "_month":
             counted = counted.sort("name")
-        bars = [Bar(*values) for values in counted.select("name", "total", "review", "remove").iter_rows()]
+        columns = counted.select("name", "total", "review", "remove")
+        bars = [Bar(short(name), *counts) for name, *counts in columns.iter_rows()]
         shown = bars[-BARS:] if column == "_month" else bars[:BARS]
         found.append(Breakdown(title, tuple(shown), len(bars) - len(shown)))
     return tuple(found)
@@ -87,7 +88,7 @@ def cleaned(data: Inputs) -> tuple[Cleaned, ...]:
         if not 2 <= len(joined) <= max(SHIFTS, len(frame) // 2):
             continue
         shifts = [
-            Shift(name, was, now, was / max(len(frame), 1), now / max(after_all, 1))
+            Shift(short(name), was, now, was / max(len(frame), 1), now / max(after_all, 1))
             for name, was, now in joined.select("name", "before", "after").iter_rows()
         ]
         found.append(Cleaned(title, tuple(shifts[:SHIFTS]), max(len(shifts) - SHIFTS, 0)))
@@ -97,14 +98,18 @@ def cleaned(data: Inputs) -> tuple[Cleaned, ...]:
 def relabels(data: Inputs) -> tuple[tuple[Relabel, ...], int, tuple[Pair, ...]]:
     """Rows whose label or order of answers is doubted by a check that proposes another one: the most doubted
     ones, how many there are, and the counts of (given, suggested)."""
-    parts = [s.flagged().filter(pl.col("fix").is_in(["relabel", "swap"])) for s in data.signals]
-    parts = [p for p in parts if len(p)]
+    verdicts = data.base.select("row", "label", "verdict", pl.col("fix").alias("_decided"))
+    parts = []
+    for signals in data.signals:
+        proposed = signals.frame.filter(pl.col("fix").is_in(["relabel", "swap"])).join(verdicts, on="row", how="inner")
+        threshold = signals.check.threshold
+        flagged = pl.lit(False) if threshold is None else pl.col("score") >= threshold
+        parts.append(proposed.filter(flagged | (pl.col("fix") == pl.col("_decided"))))
+    parts = [part for part in parts if len(part)]
     if not parts:
         return (), 0, ()
-    doubted = pl.concat(parts).sort("score", "row", descending=[True, False]).unique("row", maintain_order=True)
-    joined = doubted.select("row", "score", "fix", "new_value").join(
-        data.base.select("row", "label", "verdict"), on="row", how="inner", maintain_order="left"
-    )
+    doubted = pl.concat(parts).sort("score", "row", descending=[True, False])
+    joined = doubted.unique("row", keep="first", maintain_order=True)
     swap = pl.col("fix") == "swap"
     joined = joined.with_columns(
         pl.when(swap).then(pl.lit("chosen first")).otherwise(pl.col("label").fill_null("(none)")).alias("given"),
@@ -114,10 +119,17 @@ def relabels(data: Inputs) -> tuple[tuple[Relabel, ...], int, tuple[Pair, ...]]:
     top = joined.head(RELABELS)
     texts = data.texts(top["row"].to_list())
     made = tuple(
-        Relabel(r["row"], r["given"], r["to"], finite(r["score"]), r["verdict"] or Verdict.KEEP, _text(texts[r["row"]]))
+        Relabel(
+            row=r["row"],
+            given=short(r["given"]),
+            suggested=short(r["to"]),
+            score=finite(r["score"]),
+            verdict=r["verdict"] or Verdict.KEEP,
+            text=_text(texts[r["row"]]),
+        )
         for r in top.iter_rows(named=True)
     )
-    return made, len(joined), tuple(Pair(*values) for values in counted.head(50).iter_rows())
+    return made, len(joined), tuple(Pair(short(a), short(b), n) for a, b, n in counted.head(50).iter_rows())
 
 
 def findings(data: Inputs) -> tuple[tuple[FindingCard, ...], int]:
@@ -142,11 +154,11 @@ def bad_rows(data: Inputs) -> tuple[BadRow, ...]:
     return tuple(
         BadRow(
             row=r["row"],
-            file=files[r["file"]].path if r["file"] is not None and r["file"] < len(files) else "",
+            file=short(files[r["file"]].path) if r["file"] is not None and r["file"] < len(files) else "",
             line=r["line"] or 0,
             offset=r["offset"] or 0,
             reason=r["reason"],
-            detail=r["detail"] or "",
+            detail=short(r["detail"], 300),
             raw=excerpt((r["raw"] or b"")[:4_096].decode("utf-8", "backslashreplace"), (), 200),
         )
         for r in (found.iter_rows(named=True) if len(found) else ())
@@ -189,7 +201,7 @@ def _finding(record: dict[str, Any], members: tuple[Example, ...] = ()) -> Findi
         id=record["id"],
         code=record["code"] or "",
         check=record["check"] or "",
-        subject=record["subject"] or "",
+        subject=short(record["subject"]),
         severity=record["severity"] or Severity.INFO,
         text=excerpt(record["text"] or "", (), 600),
         rows=tuple((record["rows"] or [])[:_ROWS_NAMED]),

@@ -63,11 +63,11 @@ def add_vectors(run: RunDir, count: int) -> None:
     write_array(run / "neighbors" / "similarity.npy", graph.similarity)
 
 
-def add_check(run: RunDir, name: str, scores: dict[int, dict[str, Any]], threshold: float, **facts: Any) -> None:
+def add_check(run: RunDir, name: str, scores: dict[int, dict[str, Any]], threshold: float | None, **facts: Any) -> None:
     """A check that ran: `scores` maps a row to its SIGNALS values."""
     frame = pl.DataFrame([{k: v.get(k) for k in SIGNALS} | {"row": r} for r, v in scores.items()], schema=SIGNALS)
     write_frame(run / "signals" / f"{name}.parquet", frame)
-    flagged = sum(v["score"] >= threshold for v in scores.values())
+    flagged = 0 if threshold is None else sum(v["score"] >= threshold for v in scores.values())
     base = {"name": name, "code": f"TV-{name[:3].upper()}", "title": name.replace("_", " "), "severity": "medium"}
     base |= {"status": "run", "reason": "", "threshold": threshold, "scored": len(scores), "flagged": flagged}
     write_json(

