@@ -43,6 +43,7 @@ class Comparison:
     reviewed: int  # of the poisoned rows
     clean: int
     clean_removed: int
+    others: tuple[tuple[str, int, int], ...]  # what else was planted: its kind, rows flagged by a check, rows
 
     @property
     def ok(self) -> bool:
@@ -87,7 +88,24 @@ def compare(case: Case, run: RunDir) -> Comparison:
         reviewed=len(poisoned & rows[Verdict.REVIEW]),
         clean=verdicts.height - len(poisoned),
         clean_removed=len(removed - poisoned),
+        others=_others(case, _flagged(run) | removed | rows[Verdict.REVIEW]),
     )
+
+
+def _others(case: Case, touched: set[int]) -> tuple[tuple[str, int, int], ...]:
+    planted = [p for p in case.truth["planted"] if not p["parts"]]
+    return tuple((p["kind"], len(touched & set(p["rows"])), len(p["rows"])) for p in planted)
+
+
+def _flagged(run: RunDir) -> set[int]:
+    """Rows that reach the threshold of any check."""
+    found: set[int] = set()
+    for path in sorted((run / "checks").glob("*.json")):
+        check = read_json(path)
+        if check["threshold"] is not None:
+            signals = pl.read_parquet(run / "signals" / f"{check['name']}.parquet", columns=["row", "score"])
+            found.update(signals.filter(pl.col("score") >= check["threshold"])["row"])
+    return found
 
 
 def names(pattern: str, trigger: str) -> bool:

@@ -55,6 +55,11 @@ def _print(console: Console, found: list[Comparison]) -> None:
         )
     console.print(table)
     for c in found:
+        for kind, flagged, planted_rows in c.others:
+            line = f"{c.case.name}: {flagged:,} of {planted_rows:,} rows of planted {kind} were flagged by a check"
+            console.print(plain(line, style="dim"))
+    console.print()
+    for c in found:
         mark = plain("found", style="green") if c.ok else plain("not all found", style="red")
         console.print(mark.append_text(plain(f"  {c.case.name}: {c.run.report}", style="default")), soft_wrap=True)
     if found:

@@ -21,8 +21,9 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from audit import pipeline
 from audit.cli.words import amount, plain, seconds
-from audit.pipeline import BY_NAME, STAGES, UnitResult
+from audit.pipeline import UnitResult
 
 
 class _Rate(ProgressColumn):
@@ -75,7 +76,7 @@ class Screen:
         if stage != self._stage:
             self._end_stage()
             self._stage, self._results, self._began, self._work = stage, [], time.monotonic(), (0, "")
-            self._show(f"{self._number()} {BY_NAME[stage].title}", None, "")
+            self._show(f"{self._number()} {pipeline.BY_NAME[stage].title}", None, "")
         if self.verbose and unit != "all" and not self.quiet:
             self.console.print(plain(f"        {stage}/{unit}", style="dim"))
 
@@ -105,7 +106,7 @@ class Screen:
         self._hide()
 
     def _number(self) -> str:
-        names = [stage.name for stage in STAGES]
+        names = [stage.name for stage in pipeline.STAGES]
         return f"[{names.index(self._stage) + 1:>2}/{len(names)}]"
 
     def _show(self, title: str, total: int | None, unit: str) -> None:
@@ -136,7 +137,7 @@ class Screen:
     def _line(self, elapsed: float) -> Text:
         failed = [r.unit for r in self._results if r.status == "failed"]
         done = sum(r.status == "done" for r in self._results)
-        line = plain(f"{self._number()} {BY_NAME[self._stage].title:<20}")
+        line = plain(f"{self._number()} {pipeline.BY_NAME[self._stage].title:<20}")
         if failed:
             line.append_text(plain(f" failed: {', '.join(failed)}", style="red"))
         elif not self._results:
