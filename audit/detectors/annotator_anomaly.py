@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from audit.registry import detector
 from audit.schema import DatasetInfo, Detection, Finding, Severity, Skipped, Support, signals_frame
-from audit.stats import benjamini_hochberg, binomial_tail_log10, wilson_lower
+from audit.stats import benjamini_hochberg, binomial_tail_log10, sigmoid, wilson_lower
 from audit.text import safe_text
 
 MAX_Q = 0.01
@@ -31,13 +31,14 @@ MAX_Q = 0.01
 def annotator_anomaly(
     examples: pl.DataFrame, info: DatasetInfo, support: Support, *, min_rows: int = 20, min_excess: float = 0.05
 ) -> Detection | Skipped:
-    """Scores a contradicted row by how far its annotator's share of contradicted rows exceeds the others', 0 to 1; NaN
-    without an annotator. The threshold lies just above 0: only rows of reported annotators score."""
+    """Scores a contradicted row of a reported annotator by that annotator's excess over the others, times how clearly
+    the row is contradicted, 0 to 1; other rows 0; NaN without an annotator. The threshold lies just above 0."""
     if examples["annotator"].null_count() == examples.height:
         return Skipped("needs annotators, which this dataset has not")
-    against = _contradicted(examples, info, support)
-    if against is None:
+    doubt = _doubt(examples, info, support)
+    if doubt is None:
         return Skipped("needs labels or preference margins to compare the annotators' decisions with")
+    against = doubt > 0.5
     table = annotator_table(examples["annotator"], against).filter(pl.col("rows") >= min_rows)
     if table.height < 2:
         return Skipped(f"needs at least 2 annotators with {min_rows} rows each, and this dataset has {table.height}")
@@ -46,8 +47,8 @@ def annotator_anomaly(
     excess = {a: s - o for a, s, o in bad.select("annotator", "share", "others").iter_rows()}
     names = examples["annotator"].to_list()
     score = [
-        float("nan") if name is None else excess.get(name, 0.0) if hit else 0.0
-        for name, hit in zip(names, against, strict=True)
+        float("nan") if name is None else excess.get(name, 0.0) * value if value > 0.5 else 0.0
+        for name, value in zip(names, doubt, strict=True)
     ]
     evidence = [
         f"contradicted, and so are {excess[n]:.0%} more of annotator {safe_text(n, 40)}'s rows than of others'"
@@ -77,14 +78,18 @@ def annotator_table(annotator: pl.Series, against: NDArray[np.bool_]) -> pl.Data
     )
 
 
-def _contradicted(examples: pl.DataFrame, info: DatasetInfo, support: Support) -> NDArray[np.bool_] | None:
-    """(n,) True where the out-of-fold prediction is another label or the other side; None where there is neither."""
+def _doubt(examples: pl.DataFrame, info: DatasetInfo, support: Support) -> NDArray[np.float64] | None:
+    """(n,) how clearly the out-of-fold prediction contradicts each decision, above 0.5 where it prefers another label
+    or the other side; None where there is neither."""
     if support.label_probability is not None:
         labels = {name: index for index, name in enumerate(info.labels)}
         given = np.array([labels.get(x, -1) for x in examples["label"].to_list()], dtype=np.int64)
-        return np.asarray((given >= 0) & (support.label_probability.argmax(axis=1) != given))
+        probability = support.label_probability.astype(np.float64)
+        own = probability[np.arange(given.size), np.clip(given, 0, None)]
+        best = probability.max(axis=1)
+        return np.asarray(np.where(given >= 0, best / np.maximum(best + own, 1e-12), 0.0))
     if support.margin is not None:
-        return np.asarray(support.margin < 0)
+        return sigmoid(-support.margin.astype(np.float64))
     return None
 
 

@@ -29,10 +29,15 @@ def oddness(words: pl.Series, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         .explode("left")
         .with_columns(right=pl.col("left").shift(-1).over("v").fill_null("$"))
     )
-    pair = pl.col("weight").sum().over("left", "right")
-    left = pl.col("weight").sum().over("left")
-    alphabet = letters["right"].n_unique()
-    surprise = -((pair + _SMOOTHING) / (left + _SMOOTHING * alphabet)).log(2)
+    # A word is judged by the others: its own letters are taken off. Letters that no other word holds are as
+    # surprising as their rarity: the pair's probability falls back on that of its second letter alone.
+    weight, own = pl.col("weight").sum(), pl.col("weight").sum().over("v")
+    pair = (weight.over("left", "right") - weight.over("v", "left", "right")).clip(0.0)
+    left = (weight.over("left") - weight.over("v", "left")).clip(0.0)
+    right = (weight.over("right") - weight.over("v", "right")).clip(0.0)
+    alphabet = _SMOOTHING * letters["right"].n_unique()
+    alone = (right + _SMOOTHING) / (weight - own + alphabet)
+    surprise = -((pair + alphabet * alone) / (left + alphabet)).log(2)
     means = letters.with_columns(bits=surprise).group_by("v").agg(pl.col("bits").mean()).sort("v")["bits"].to_numpy()
     spread = median_absolute_deviation(means) or 1.0
     inner = words.str.contains(r"\p{Ll}\p{Lu}").to_numpy()
