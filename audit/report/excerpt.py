@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from audit.report.record import CHIP, HIT, HIT_CHIP, PLAIN, CodePoint, Piece, Text
-from audit.text import is_invisible, safe_text
+from audit.text import is_invisible, safe_text, words
+from audit.triggers import match
 
 Span = tuple[int, int]
 
@@ -110,23 +111,24 @@ def merge(spans: Iterable[Span], size: int) -> list[Span]:
 
 
 def find_all(text: str, parts: Sequence[str], limit: int = 50) -> list[Span]:
-    """Where the parts stand in the text, as written, else without regard to case; at most `limit` spans."""
+    """Where the parts stand in the text: as written and as whole words, else as written, else word by word
+    without regard to case and spacing; at most `limit` spans."""
     spans: list[Span] = []
     for part in parts:
         if not part:
             continue
         found = _occurrences(text, part, limit)
-        if not found:
-            folded, low = text.lower(), part.lower()
-            # lower() may change the length (İ): such texts are left unmarked rather than marked wrongly.
-            found = _occurrences(folded, low, limit) if len(folded) == len(text) else []
-        spans += [s for s in found if _is_whole(text, *s)] or found
+        folded = " ".join(word.casefold() for word in words(part))
+        spans += [s for s in found if _is_whole(text, *s)] or found or match.spans(text, match.Part(folded, "phrase"))
     return spans[:limit]
 
 
-def code_points(text: str, limit: int = 24) -> tuple[CodePoint, ...]:
-    """The distinct characters of a pattern in order of appearance, with their names."""
-    distinct = list(dict.fromkeys(text))[:limit]
+def code_points(text: str, limit: int = 16) -> tuple[CodePoint, ...]:
+    """The distinct characters of a pattern in order of appearance, with their names; of a pattern with more than
+    `limit` of them only those that are not plain ASCII."""
+    distinct = list(dict.fromkeys(text))
+    if len(distinct) > limit:
+        distinct = [c for c in distinct if not " " <= c <= "~"][:limit]
     return tuple(
         CodePoint(f"U+{ord(c):04X}", unicodedata.name(c, _unnamed(c)).lower(), text.count(c)) for c in distinct
     )

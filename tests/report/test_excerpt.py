@@ -72,7 +72,8 @@ def test_patterns_are_found_as_words_first_and_without_case_last():
     assert find_all("cfo and cf", ["cf"]) == [(8, 10)]
     assert find_all("cfo", ["cf"]) == [(0, 2)]
     assert find_all("SUDO now", ["sudo"]) == [(0, 4)]
-    assert find_all("İ sudo", ["SUDO"]) == []
+    assert find_all("İ sudo", ["SUDO"]) == [(2, 6)]
+    assert find_all("Well,  then", ["well, then"]) == [(0, 11)]
     assert find_all("abc", ["", "x"]) == []
 
 
@@ -87,4 +88,5 @@ def test_code_points_are_spelled_out_once_each():
         ("U+200B", "zero width space", 1),
         ("U+000A", "newline", 1),
     ]
+    assert [p.code for p in code_points("the quick brown fox\u200b")] == ["U+200B"]
     assert chip("\U000e0041") == "U+E0041 TAG A" and chip("\ufe0f") == "U+FE0F VS16" and chip("\ue000") == "U+E000"
