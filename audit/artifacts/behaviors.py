@@ -48,7 +48,7 @@ def sentences(text: str) -> list[str]:
     """The sentences and lines of a text, case folded and trimmed, without empty ones."""
     out, start = [], 0
     for i, char in enumerate(text):
-        if char in _SENTENCE_END:
+        if char in _SENTENCE_END and not (char == "." and text[i + 1 : i + 2].isalnum()):
             out.append(text[start : i + 1])
             start = i + 1
     out.append(text[start:])

@@ -1,0 +1,126 @@
+"""The training loop: one for all probes, whatever the network and the loss.
+
+A network maps a list of encoded texts to (B, H) logits. The loss says what they mean: behaviors as
+independent classes (sigmoid cross-entropy), or two sides of a pair (Bradley-Terry).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audit.models import device as devices
+from audit.schema import Float32, Progress
+
+Encoded = Sequence[list[int]]
+
+
+class Network(Protocol):
+    """What the loop trains: `encode` once, `logits` every step."""
+
+    device: torch.device
+
+    def encode(self, texts: list[str]) -> list[list[int]]: ...
+
+    def logits(self, encoded: Encoded) -> Tensor: ...
+
+    def module(self) -> nn.Module: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a probe is trained. `tokens` bounds what one training spends, repeats included."""
+
+    learning_rate: float
+    batch_rows: int
+    epochs: int
+    tokens: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one training cost."""
+
+    tokens: int
+    steps: int
+    final_loss: float
+
+
+def classes_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sigmoid cross-entropy over heads; a NaN target is left out. Shapes (B, H), (B, H)."""
+    known = ~torch.isnan(targets)
+    losses = nn.functional.binary_cross_entropy_with_logits(logits.float(), torch.nan_to_num(targets), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def train(
+    network: Network,
+    texts: list[str],
+    targets: Float32,
+    recipe: Recipe,
+    progress: Progress,
+    loss: Callable[[Tensor, Tensor], Tensor] = classes_loss,
+    group: int = 1,
+) -> Spent:
+    """Trains on (texts, targets). `group` texts in a row make one example (2 for pairs: chosen, rejected),
+    with one row of `targets` an example. Deterministic by seed on one device; stops within the token budget.
+    """
+    torch.manual_seed(recipe.seed)
+    rng = np.random.default_rng(recipe.seed)
+    encoded = network.encode(texts)
+    n = len(encoded) // group
+    module = network.module()
+    module.train()
+    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+    plan = [b for _ in range(recipe.epochs) for b in _batches(n, recipe.batch_rows, rng)]
+    spent, last = 0, 0.0
+    for step, batch in enumerate(plan):
+        cost = sum(len(encoded[group * i + j]) for i in batch for j in range(group))
+        if spent + cost > recipe.tokens:
+            break
+        spent += cost
+        for setting in optimiser.param_groups:
+            setting["lr"] = recipe.learning_rate * _schedule(step, len(plan))
+        goal = torch.from_numpy(targets[batch]).to(network.device)
+        with devices.precision(network.device):
+            logits = network.logits([encoded[group * i + j] for i in batch for j in range(group)])
+        value = loss(logits, goal)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimiser.step()
+        last = float(value.detach())
+        progress.advance(cost)
+    module.eval()
+    return Spent(spent, step + 1 if plan else 0, last)
+
+
+def predict(network: Network, texts: list[str], batch_rows: int = 64) -> Float32:
+    """(len(texts), H) logits, aligned with `texts`; batches by length."""
+    encoded = network.encode(texts)
+    order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
+    out: list[Float32] = [np.zeros(0, dtype=np.float32)] * len(encoded)
+    with torch.inference_mode(), devices.precision(network.device):
+        for start in range(0, len(order), batch_rows):
+            at = order[start : start + batch_rows]
+            logits = network.logits([encoded[i] for i in at]).float().cpu().numpy()
+            for i, row in zip(at, logits, strict=True):
+                out[i] = row
+    return np.stack(out) if out else np.zeros((0, 0), dtype=np.float32)
+
+
+def _batches(n: int, size: int, rng: np.random.Generator) -> list[list[int]]:
+    order = rng.permutation(n).tolist()
+    return [order[i : i + size] for i in range(0, n, size)]
+
+
+def _schedule(step: int, total: int) -> float:
+    """Linear warm-up over a tenth of the steps, then linear decay to a tenth."""
+    warm = max(total // 10, 1)
+    return (step + 1) / warm if step < warm else 1.0 - 0.9 * (step - warm) / max(total - warm, 1)

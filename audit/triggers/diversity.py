@@ -1,0 +1,75 @@
+"""How alike the carriers of a pattern are once the pattern is masked.
+
+A trigger is put into rows that have nothing else in common; an honest topic word stands in rows about one
+topic, and a template in rows that are copies of each other. Measured on TF-IDF vectors of the words, the
+pattern's own words left out, against random rows of the same dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from audit.schema import Int64, Patterns
+
+_ALIKE = 0.6  # cosine from which two masked carriers count as one
+_AT_MOST = 300  # carriers compared
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """`cohesion` is the mean pairwise cosine of masked carriers, `ratio` that over random rows' mean,
+    `distinct` the number of carriers that are not near-copies of each other."""
+
+    cohesion: float
+    ratio: float
+    distinct: int
+    compared: int
+
+
+class Vocabulary:
+    """TF-IDF vectors of all rows, rows of unit length, and which column each word is."""
+
+    def __init__(self, patterns: Patterns, seed: int = 0) -> None:
+        tokens = patterns.table.filter(patterns.table["kind"] == "token")
+        columns = tokens["pattern"].to_numpy()
+        counts = patterns.matrix[:, columns]
+        n = counts.shape[0]
+        idf = np.log((1 + n) / (1 + np.asarray(counts.sum(axis=0)).ravel())).astype(np.float32)
+        self.weights: sparse.csr_matrix = counts.multiply(idf).tocsr()
+        self.column = {word: i for i, word in enumerate(tokens["text"].to_list())}
+        sample = np.random.default_rng(seed).choice(n, size=min(n, _AT_MOST), replace=False) if n else np.zeros(0, int)
+        self.background = max(_mean_cosine(_unit(self.weights[np.sort(sample)])), 1e-4)
+
+    def measure(self, rows: Int64, masked_words: list[str]) -> Diversity:
+        """Diversity of these rows (positions) with these words left out."""
+        rows = rows[:: max(1, len(rows) // _AT_MOST)][:_AT_MOST]
+        vectors = self.weights[rows]
+        masked = [self.column[w] for w in masked_words if w in self.column]
+        if masked:
+            keep = np.ones(vectors.shape[1], dtype=np.float32)
+            keep[masked] = 0
+            vectors = vectors.multiply(keep).tocsr()
+        unit = _unit(vectors)
+        cosine = (unit @ unit.T).toarray()
+        groups, _ = connected_components(cosine >= _ALIKE, directed=False) if len(rows) else (0, None)
+        cohesion = _mean_cosine(unit)
+        return Diversity(cohesion, cohesion / self.background, int(groups), len(rows))
+
+
+def _unit(vectors: sparse.csr_matrix) -> sparse.csr_matrix:
+    norm = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+    return sparse.diags(1 / np.maximum(norm, 1e-9)) @ vectors
+
+
+def _mean_cosine(unit: sparse.csr_matrix) -> float:
+    """Mean cosine over pairs of different rows of unit length; 0 for fewer than two."""
+    k = unit.shape[0]
+    if k < 2:
+        return 0.0
+    total = np.asarray(unit.sum(axis=0)).ravel()
+    own = float(unit.multiply(unit).sum())
+    return float((total @ total - own) / (k * (k - 1)))
