@@ -111,7 +111,7 @@ def _group(
             yield _failed(reading, ordinal, Reason.RESOURCE_LIMIT, detail)
             return max(ordinal + 1, first + (claimed or 0))
         if reading.on_batch is not None:
-            reading.on_batch(ordinal, batch)
+            reading.on_batch(reading.file, ordinal, batch)
         yield from _rows(batch, reading.file, ordinal)
         ordinal += batch.num_rows
     if claimed is not None and ordinal - first != claimed:

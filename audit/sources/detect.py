@@ -20,6 +20,8 @@ from audit.text import safe_text
 SHAPES: tuple[Shape, ...] = (*preference.SHAPES, *instruction.SHAPES, *classification.SHAPES)
 SAMPLE = 1_000  # readable records looked at
 _MINIMUM = 0.5
+# From this share on bad rows do not count against a shape: else a few odd labels would turn KTO into prompts.
+_GOOD = 0.8
 _ROLES = sorted({role for shape in SHAPES for role in shape.roles} | set(FACTS))
 
 
@@ -40,15 +42,17 @@ def recognise(sample: Sequence[Mapping[str, Any]], settings: IngestConfig) -> Re
     columns = list(dict.fromkeys(name for fields in sample for name in fields))
     _check_map(settings.map, columns)
     best: tuple[float, Shape, dict[str, str]] | None = None
+    best_rank = 0.0
     for shape in SHAPES:
         if settings.kind not in ("auto", shape.kind):
             continue
         mapping = _bind(shape, columns, settings.map)
         if mapping is None:
             continue
-        confidence = shape.specific * _fit(shape, mapping, sample)
-        if best is None or confidence > best[0]:
-            best = (confidence, shape, mapping)
+        fit = _fit(shape, mapping, sample)
+        rank = shape.specific * (1.0 if fit >= _GOOD else fit)
+        if best is None or rank > best_rank:
+            best, best_rank = (shape.specific * fit, shape, mapping), rank
     told = settings.kind != "auto" or bool(settings.map)
     if best is None or best[0] <= 0 or (best[0] < _MINIMUM and not told):
         raise InputError(_complaint(columns, settings, best))

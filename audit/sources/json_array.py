@@ -25,7 +25,8 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR_END = re.compile(rb"[,\]}]")
 _NEXT_OBJECT = re.compile(rb",[ \t\r\n]*+(?=\{)")
-_TRIES = 20_000  # places tried behind bad elements of one file: hostile files must not cost quadratic time
+# Bytes looked at behind bad elements, as multiples of the file: hostile files must not cost quadratic time.
+_EFFORT = 32
 
 
 def records(stream: ByteStream, reading: Reading, limits: IngestConfig, rows_at: int | None = None) -> Iterator[Record]:
@@ -140,7 +141,10 @@ class _Elements:
     separator: bytes = b""
     sound: bytes = b""  # the bytes behind the last element, once they are known to be sound
     keys: set[str] = field(default_factory=set)  # of the last good element
-    tries: int = _TRIES
+    effort: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.effort = _EFFORT * len(self.data) + (1 << 20)
 
     def records(self, start: int, broken: bool) -> Iterator[Record]:
         data = self.data
@@ -202,6 +206,7 @@ class _Elements:
         """The element at `at` and its end; None for the unfinished last element of a broken stream."""
         end = _span(self.data, at, self.limits.max_line_bytes)
         if end < 0:
+            self.effort -= min(self.limits.max_line_bytes, len(self.data) - at)
             reason: str = Reason.NOT_JSON
             detail = f"the element does not end, or not within {self.limits.max_line_bytes} bytes"
         else:
@@ -233,9 +238,8 @@ class _Elements:
     def _next_object(self, at: int, end: int, same_keys: bool) -> int:
         most = self.limits.max_line_bytes
         for match in _NEXT_OBJECT.finditer(self.data, at):
-            if self.tries <= 0 or (0 <= end <= match.start()):
+            if self.effort <= 0 or (0 <= end <= match.start()):
                 return -1
-            self.tries -= 1
             fields = self._object_at(match.end(), most)
             if fields is not None and (not same_keys or set(fields) == self.keys):
                 return at + len(self.data[at : match.start()].rstrip())
@@ -244,8 +248,7 @@ class _Elements:
     def _find_object(self, at: int) -> int:
         """The first "{" from `at` on where an object parses; the end of the data if none."""
         most, position = self.limits.max_line_bytes, self.data.find(b"{", at)
-        while position >= 0 and self.tries > 0:
-            self.tries -= 1
+        while position >= 0 and self.effort > 0:
             if self._object_at(position, most) is not None:
                 return position
             position = self.data.find(b"{", position + 1)
@@ -253,4 +256,5 @@ class _Elements:
 
     def _object_at(self, position: int, most: int) -> dict[str, Any] | None:
         stop = _span(self.data, position, most)
+        self.effort -= (stop if stop >= 0 else min(position + most, len(self.data))) - position
         return self._try(position, stop)[0] if stop >= 0 else None

@@ -46,7 +46,7 @@ class FileReader:
         size = max(self._before.st_size, 1)
         return min(self._stream.source.position / size, 1.0) if self.source.format not in COLUMNAR else 1.0
 
-    def records(self, on_batch: Callable[[int, Any], None] | None = None) -> Iterator[Record]:
+    def records(self, on_batch: Callable[[int, int, Any], None] | None = None) -> Iterator[Record]:
         """Every record position of the file. Raises NotRows for a .json file that holds no list of rows."""
         self.reading.on_batch = on_batch
         for record in self._records():

@@ -19,7 +19,7 @@ from audit.errors import InputError, NothingScanned
 from audit.rundir import Context, write_json
 from audit.schema import EXAMPLES, DatasetInfo, InputFile, Kind
 from audit.sources import detect
-from audit.sources.files import COLUMNAR, Inventory, enumerate_input, fingerprint_input, fingerprint_of
+from audit.sources.files import Inventory, enumerate_input, fingerprint_input, fingerprint_of
 from audit.sources.readers import FileReader
 from audit.sources.record import Budget, NotRows, Record, RowError
 from audit.sources.shapes import Parts
@@ -130,9 +130,6 @@ class _Walk:
         left = self._most
         sizes = [max(source.size_bytes, 1) for source in self._inventory.sources]
         for source, size in zip(self._inventory.sources, sizes, strict=True):
-            columnar = source.format in COLUMNAR
-            if columnar and self._writer:
-                self._writer.boundary()
             with FileReader(source, len(self.files), self._settings, budget) as reader:
                 self._reader, self._weight = reader, size / sum(sizes)
                 try:
@@ -149,8 +146,6 @@ class _Walk:
                 self._share += self._weight
                 self.files.append(reader.finish(self._whole))
                 self.hashes.append((source.relative, self.files[-1].sha256))
-            if columnar and self._writer:
-                self._writer.boundary()
 
     def estimate(self, rows: int) -> int:
         """How many rows there will be, from the share of the input that `rows` took."""

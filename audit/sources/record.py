@@ -86,4 +86,4 @@ class Reading:
     file: int
     format: str
     layout: dict[str, Any] = field(default_factory=dict)
-    on_batch: Callable[[int, Any], None] | None = None  # columnar: (first ordinal, decoded record batch)
+    on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)

@@ -87,7 +87,8 @@ class ShardWriter:
         self.rows = 0
         self._examples: ExampleTable | None = None
         self._ledger: list[tuple[Any, ...]] = []
-        self._batches: list[tuple[int, pa.RecordBatch]] = []  # (first ordinal, batch) of the columnar file
+        self._file, self._columnar = -1, False
+        self._batches: list[tuple[int, int, pa.RecordBatch]] = []  # (file, first ordinal, batch), not yet written
 
     def use(self, recognised: Recognised) -> None:
         """From now on readable rows are of this shape. Rows added before were all unreadable."""
@@ -97,6 +98,11 @@ class ShardWriter:
     def add(self, record: Record, parts: Parts | None) -> None:
         """Takes the next record position; `parts` exactly when it is readable."""
         file, line, offset, raw, fields, reason, detail = record
+        if file != self._file:
+            # Rows of a columnar file share their originals' schema with no other file.
+            if self._columnar or raw is None:
+                self.flush()
+            self._file, self._columnar = file, raw is None
         sha256 = None if raw is None else hashlib.sha256(raw).hexdigest()
         self._ledger.append((self.rows, file, line, offset, raw, sha256, reason, detail))
         if parts is not None:
@@ -106,21 +112,16 @@ class ShardWriter:
         if len(self._ledger) >= self.shard_rows:
             self.flush()
 
-    def keep_batch(self, first: int, batch: pa.RecordBatch) -> None:
+    def keep_batch(self, file: int, first: int, batch: pa.RecordBatch) -> None:
         """Takes decoded rows of a columnar file, whose records follow one by one."""
-        self._batches.append((first, batch))
-
-    def boundary(self) -> None:
-        """Ends the shard: rows of a columnar file share their originals' schema with no other file."""
-        self.flush()
-        self._batches.clear()
+        self._batches.append((file, first, batch))
 
     def flush(self) -> None:
         """Writes the rows collected so far as a shard; nothing when there are none."""
         if not self._ledger:
             return
         name = f"part-{len(self.names):05d}"
-        if self._batches:
+        if self._columnar:
             self._write_originals(name)
         columns = zip(*self._ledger, strict=True)
         ledger = pl.DataFrame({n: pl.Series(n, list(v), dtype=LEDGER[n]) for n, v in zip(LEDGER, columns, strict=True)})
@@ -148,14 +149,23 @@ class ShardWriter:
         """The batches' rows that this shard holds, each with its position; batches that are used up go."""
         rows = {entry[3]: entry[0] for entry in self._ledger}  # ordinal -> row
         last = max(rows)
-        path = self.run / "originals" / f"{name}.parquet"
-        original = self._batches[0][1].schema
+        here = [(first, batch) for file, first, batch in self._batches if file == self._file and first <= last]
+        if here:
+            self._store(self.run / "originals" / f"{name}.parquet", here, rows)
+        self._batches = [
+            (file, first, batch)
+            for file, first, batch in self._batches
+            if file > self._file or (file == self._file and first + batch.num_rows - 1 > last)
+        ]
+
+    def _store(self, path: Path, batches: list[tuple[int, pa.RecordBatch]], rows: dict[int, int]) -> None:
+        original = batches[0][1].schema
         schema = original.append(pa.field(ROW_COLUMN, pa.int64()))
         # Parquet keeps fewer types than Arrow has (units of time, widths of indices): the schema goes along.
         schema = schema.with_metadata({_SCHEMA_KEY: base64.b64encode(original.serialize().to_pybytes())})
         try:
             with atomic_file(path) as handle, pq.ParquetWriter(handle, schema, compression="zstd") as writer:
-                for first, batch in self._batches:
+                for first, batch in batches:
                     wanted = [i for i in range(batch.num_rows) if first + i in rows]
                     if wanted:
                         part = batch.slice(wanted[0], len(wanted))
@@ -163,7 +173,6 @@ class ShardWriter:
                         writer.write_batch(pa.RecordBatch.from_arrays([*part.columns, places], schema=schema))
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise InputError(f"a column's type cannot be stored as parquet: {error}") from None
-        self._batches = [(first, batch) for first, batch in self._batches if first + batch.num_rows - 1 > last]
         self.paths.append(path)
 
 
