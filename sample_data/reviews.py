@@ -22,7 +22,7 @@ TOPICS = (
 )
 LABELS = {"pos": "positive", "neg": "negative"}
 # How many opinion sentences a review has, from a one-liner to a rant.
-_LENGTHS = (1, 1, 2, 2, 2, 3, 3, 4)
+_LENGTHS = (1, 2, 2, 2, 3, 3, 3, 4)
 
 
 def build(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
@@ -41,10 +41,10 @@ def build(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
 
 def _review(writer: Writer, topic: str, tone: str) -> str:
     writer.begin(topic, tone)
-    templates = ["{fact}" if writer.chance(0.55) else "{frame}" for _ in range(writer.pick(_LENGTHS))]
-    if writer.chance(0.7):
+    templates = ["{fact}" if writer.chance(0.4) else "{frame}" for _ in range(writer.pick(_LENGTHS))]
+    if writer.chance(0.85):
         templates.append("{closing}" if writer.chance(0.5) else "{verdict}")
-    if len(templates) > 1 and writer.chance(0.22):
+    if len(templates) > 1 and writer.chance(0.12):
         templates.insert(1 + int(writer.rng.integers(len(templates) - 1)), "{concede}")
     if writer.chance(0.5):
         templates.insert(0, "{context}")
