@@ -21,6 +21,17 @@ from audit.rundir import atomic_file
 from audit.schema import InputFile
 from audit.sources.streams import BOM
 
+# A column chunk's codec, as its metadata names it -> what the writer calls it.
+_CODECS = {
+    "UNCOMPRESSED": "none",
+    "SNAPPY": "snappy",
+    "GZIP": "gzip",
+    "BROTLI": "brotli",
+    "ZSTD": "zstd",
+    "LZ4": "lz4",
+    "LZ4_RAW": "lz4",
+}
+
 
 class TextOutput:
     """A jsonl, json, csv or tsv file under its final name once closed without error. `count` rows were written;
@@ -33,21 +44,26 @@ class TextOutput:
         self._digest = RowDigest()
 
     def __enter__(self) -> TextOutput:
-        handle = self._stack.enter_context(atomic_file(self.path))
-        self._handle = self._stack.enter_context(compressed(handle, self._file.compression))
+        with ExitStack() as stack:  # an error in here still removes the temporary file
+            handle = stack.enter_context(atomic_file(self.path))
+            self._handle = stack.enter_context(compressed(handle, self._file.compression))
+            self._open()
+            self._stack = stack.pop_all()
+        return self
+
+    def _open(self) -> None:
         layout = self._file.layout
         if self._file.format == "json":
-            self._handle.write(_bytes(layout["prefix"]))
-            self._before, self._after = _bytes(layout["separator"]), b""
-            self._closing = _bytes(layout["suffix"])
-            return self
+            self._handle.write(_bytes(layout.get("prefix", "[")))
+            self._before, self._after = _bytes(layout.get("separator", ",\n")), b""
+            self._closing = _bytes(layout.get("suffix", "]"))
+            return
         newline = layout.get("newline", "\n").encode()
         self._before, self._after, self._closing = b"", newline, b""
         if layout.get("bom"):
             self._handle.write(BOM)
         if layout.get("header"):
             self._handle.write(_bytes(layout["header"]) + newline)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -82,18 +98,21 @@ class ColumnarOutput:
         self._stack = ExitStack()
 
     def __enter__(self) -> ColumnarOutput:
-        handle = self._stack.enter_context(atomic_file(self.path))
+        with ExitStack() as stack:
+            handle = stack.enter_context(atomic_file(self.path))
+            self._writer = stack.enter_context(self._open(handle))
+            self._stack = stack.pop_all()
+        return self
+
+    def _open(self, handle: BinaryIO) -> Any:
         layout = self._file.layout
         if self._file.format == "parquet":
             codec = layout.get("codec", "SNAPPY")
-            options: dict[str, Any] = {"compression": codec if _available(codec) else "snappy"}
-            writer = pq.ParquetWriter(handle, self._schema, write_page_checksum=True, **options)
-        elif layout.get("container") == "file":
-            writer = pa.ipc.new_file(handle, self._schema)
-        else:
-            writer = pa.ipc.new_stream(handle, self._schema)
-        self._writer = self._stack.enter_context(writer)
-        return self
+            options: dict[str, Any] = {"compression": _CODECS.get(codec, "snappy")}
+            return pq.ParquetWriter(handle, self._schema, write_page_checksum=True, **options)
+        if layout.get("container") == "file":
+            return pa.ipc.new_file(handle, self._schema)
+        return pa.ipc.new_stream(handle, self._schema)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -156,10 +175,6 @@ class _Plain:
 
     def __exit__(self, *exc: object) -> None:
         return None
-
-
-def _available(codec: str) -> bool:
-    return codec == "UNCOMPRESSED" or codec in ("SNAPPY", "GZIP", "BROTLI", "ZSTD", "LZ4")
 
 
 def _bytes(text: str) -> bytes:

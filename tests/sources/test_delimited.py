@@ -133,7 +133,7 @@ def test_whether_quotes_quote_in_a_tsv(text, quoted):
 cell = st.text(alphabet=st.sampled_from(list('ab ,\t"\n\r;é\u2028')), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(cell, cell), min_size=1, max_size=8),
     st.sampled_from([",", "\t"]),
@@ -161,7 +161,7 @@ def path_bytes(buffer: io.StringIO) -> bytes:
     return buffer.getvalue().encode()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=14).map(lambda b: b.replace(b"\n", b'"')), max_size=10))
 def test_no_byte_of_any_csv_is_lost(lines):
     body = b"\n".join([b"text,label", b"a,1", *lines])

@@ -176,7 +176,7 @@ line = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(line, min_size=1, max_size=12), st.booleans())
 def test_every_line_is_readable_or_unreadable_and_none_is_lost(lines, crlf):
     lines = [GOOD, *lines]
