@@ -145,7 +145,7 @@ def _toml(values: dict[str, Any], prefix: str = "") -> str:
 
 
 def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _string(key)
 
 
 def _value(value: Any) -> str:
@@ -154,5 +154,10 @@ def _value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(v) for v in value) + "]"
     if isinstance(value, str):
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return _string(value)
     return repr(value)
+
+
+def _string(value: str) -> str:
+    # Not as ASCII: JSON spells characters beyond U+FFFF as two surrogates, which TOML refuses.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -45,7 +45,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise WriteFailed(f"writing {path} failed: {error.strerror or error}") from error
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -21,6 +21,8 @@ from audit.stats import wilson_interval
 
 MIN_ROWS = 200  # a tenth of fewer rows holds too few disagreements to tell a floor from none
 
+MIN_FLOOR = 0.01  # good models err on one in a hundred of their surest predictions too
+
 
 @dataclass(frozen=True, slots=True)
 class NoiseFloor:
@@ -45,7 +47,7 @@ def noise_floor(confidence: NDArray[np.float64], wrong: NDArray[np.bool_], belie
     slope = max(float(share[fifth - 1] - share[tenth - 1]), 0.0)
     rate = max(float(share[tenth - 1]) - slope, 0.0)
     lower = max(wilson_interval(float(wrong[:tenth].sum()), tenth)[0] - slope, 0.0)
-    if lower == 0.0:
-        return NoiseFloor(rate, 0.0, float("inf"))
+    if lower < MIN_FLOOR:
+        return NoiseFloor(rate, lower, float("inf"))
     last = tenth - 1 + int(np.flatnonzero(share[tenth - 1 :] <= rate / believable).max(initial=-1))
     return NoiseFloor(rate, lower, float(confidence[order][last]) if last >= tenth else float("inf"))

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audit.detectors.confidence import MIN_ROWS, NoiseFloor, noise_floor
+from audit.detectors.confidence import MIN_FLOOR, MIN_ROWS, NoiseFloor, noise_floor
 from audit.registry import detector
 from audit.schema import DatasetInfo, Detection, Finding, Severity, Skipped, Support, signals_frame
 
@@ -85,7 +85,7 @@ def _confident_learning(
 def _finding(signals: pl.DataFrame, floor: NoiseFloor, threshold: float, accuracy: float) -> Finding:
     ranked = signals.filter(pl.col("fix").is_not_null()).sort("score", "row", descending=[True, False])
     count = signals.height
-    if floor.lower > 0:
+    if floor.lower >= MIN_FLOOR:
         text = (
             f"About {floor.rate:.1%} of the labels look wrong (some {round(floor.rate * count):,} rows; at least "
             f"{floor.lower:.1%}), by out-of-fold predictions that agree with {accuracy:.0%} of the labels."
@@ -99,7 +99,7 @@ def _finding(signals: pl.DataFrame, floor: NoiseFloor, threshold: float, accurac
         code="TV-LBL",
         subject="labels",
         text=text,
-        severity=Severity.MEDIUM if floor.lower >= 0.01 else Severity.INFO,
+        severity=Severity.MEDIUM if floor.lower >= MIN_FLOOR else Severity.INFO,
         score=floor.rate,
         rows=tuple(ranked["row"].head(200)),
         details={

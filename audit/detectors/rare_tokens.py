@@ -37,6 +37,7 @@ THRESHOLD = 0.5
 ODD = 2.5  # robust standard deviations above the median word of the dataset
 ODD_BONUS = 2.0  # decades of evidence that an odd look is worth: about one odd word in 100 that nobody planted
 TOGETHER = 3  # words of equal carriers, more than which are copies of one text
+MIN_SURPRISE = 2.0  # decades that a token's own counts must show, however odd it looks
 PURITY = 0.9  # share of the carriers that show the behavior
 DIVERSE = 0.6  # share of the carriers whose word before the token (or after it) differs
 MAX_PAIRS = 5_000
@@ -117,7 +118,7 @@ def _decisive(tokens: _Tokens, behaviors: Behaviors, support: Support, min_rows:
     columns = {"token": token, "behavior": behavior, "n": n, "k": k, "ratio": ratio, "surplus": surplus}
     return (
         pl.DataFrame(columns)
-        .filter(pl.col("surplus") > 0)
+        .filter(surprise >= MIN_SURPRISE, pl.col("surplus") > 0)
         .sort("surplus", "token", "behavior", descending=[True, False, False])
     )
 
