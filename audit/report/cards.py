@@ -7,17 +7,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from audit.report.excerpt import code_points, excerpt, find_all, join, short
 from audit.report.read import Inputs
 from audit.report.record import Arm, Contingency, Figure, Text, TriggerCard
 from audit.report.rows import example, finite
-from audit.schema import Skipped, Status, Trigger, Verdict
+from audit.schema import Float32, Skipped, Status, Trigger, Verdict
 
 MAX_CARDS = 80  # confirmed ones come first; all stand in triggers.json
 _CARRIERS = 5
 _TWINS = 3
-_TWINS_FROM = 60  # carriers whose neighbours are asked
+_TWINS_FROM = 20  # carriers whose neighbours are asked
+_EXACT_TWINS = 100_000  # above, a product with all prompts would take seconds a trigger
 _CARRIER_BYTES = 420
+_NEVER = 1e6  # a lift this large is a division by next to nothing
 _ARMS = (
     ("asr_a", "Trained with its rows (A)"),
     ("asr_b", "Trained without its rows (B)"),
@@ -136,7 +140,7 @@ def _association(trigger: Trigger) -> tuple[Figure, ...]:
     q, log10_p = _number(figures, "q_value"), _number(figures, "log10_p")
     return (
         Figure("Where it stands", short(str(position)) if position else None),
-        Figure("Lift", None if lift is None else f"{lift:.1f} times", "the behavior's rate with it over without it"),
+        Figure("Lift", _lift(lift), "the behavior's rate with it over without it"),
         Figure("q-value", _small(q), "association only; honest data is full of association"),
         Figure("Exact tail", _small(None, log10_p), "chance of so many hits at the rate of all other rows"),
         Figure("Residual z", None if z is None else f"{z:.1f}", "against what the rest of each row predicts"),
@@ -178,6 +182,12 @@ def _proof(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
     )
 
 
+def _lift(lift: float | None) -> str | None:
+    if lift is None:
+        return None
+    return f"{lift:,.1f} times" if lift < _NEVER else "never seen without it"
+
+
 def _listed(seeds: Any) -> str | None:
     if isinstance(seeds, (list, tuple)):
         return f"{len(seeds)} ({', '.join(str(s) for s in seeds)})" if seeds else None
@@ -201,25 +211,26 @@ def _spread(rows: list[int], count: int) -> list[int]:
 
 
 def _near(data: Inputs, trigger: Trigger, carriers: list[int]) -> list[tuple[int, float]]:
-    """Kept rows nearest to the carriers that the trigger does not claim, with their cosine, nearest first."""
-    graph = data.graph
-    if isinstance(graph, Skipped) or trigger.status == Status.REFUTED:
+    """Kept rows with the prompts nearest to the carriers' that the trigger does not claim, with their cosine,
+    nearest first: by the prompts' embeddings, and for very many rows by the neighbour graph."""
+    if trigger.status == Status.REFUTED or not carriers:
         return []
     claimed = set(trigger.rows)
-    near: dict[int, float] = {}
-    for row in _spread(carriers, _TWINS_FROM):
-        at = data.by_row[row]
-        for other, similarity in zip(graph.index[at].tolist(), graph.similarity[at].tolist(), strict=True):
-            number = int(data.order[other])
-            if number not in claimed and data.verdict_of[other] == Verdict.KEEP:
-                near[number] = max(near.get(number, -1.0), similarity)
-    return sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[: 10 * _TWINS]
+    free = np.array([v == Verdict.KEEP for v in data.verdict_of]) & ~np.isin(data.order, list(claimed))
+    asked = np.array([data.by_row[row] for row in _spread(carriers, _TWINS_FROM)])
+    near: Float32 = np.full(len(free), -np.inf, dtype=np.float32)
+    if not isinstance(data.vectors, Skipped) and len(free) <= _EXACT_TWINS:
+        near = np.max(data.vectors @ data.vectors[asked].T, axis=1)  # (n, carriers) -> (n,)
+    elif not isinstance(data.graph, Skipped):
+        np.maximum.at(near, data.graph.index[asked].ravel(), data.graph.similarity[asked].ravel())
+    near = np.round(np.where(free, near, np.float32(-np.inf)), 5)
+    best = np.lexsort((data.order, -near))[: 10 * _TWINS]
+    return [(int(data.order[i]), float(near[i])) for i in best if np.isfinite(near[i])]
 
 
 def _no_twins(data: Inputs) -> str:
-    graph = data.graph
-    if isinstance(graph, Skipped):
-        return f"Not measured: {graph.reason}."
+    if isinstance(data.vectors, Skipped):
+        return f"Not measured: {data.vectors.reason}."
     return "No kept row without the pattern lies near its carriers."
 
 

@@ -159,17 +159,18 @@ def _open_triggers(cards_: list[TriggerCard]) -> Text:
 
 
 def _queue(data: Inputs) -> Text:
+    """How many rows wait for a person, and for what: carriers of a trigger first, the others by check."""
     titles = {c.code: c.title for c in data.checks}
     review = data.base.filter(pl.col("verdict") == Verdict.REVIEW)
-    counted = (
-        review.explode("codes")
-        .drop_nulls("codes")["codes"]
-        .value_counts()
-        .sort(-pl.col("count").cast(pl.Int64), "codes")
-    )
-    named = [f"{titles.get(code, code)} ({count:,})" for code, count in counted.head(4).iter_rows()]
-    rows_word = "rows wait" if len(review) != 1 else "row waits"
-    return excerpt(f"{len(review):,} {rows_word} for a person" + (f": {', '.join(named)}." if named else "."), (), 600)
+    carriers = review.filter(pl.col("trigger_ids").list.len() > 0)
+    others = review.filter(pl.col("trigger_ids").list.len().fill_null(0) == 0)
+    codes = others.explode("codes").drop_nulls("codes")["codes"].value_counts()
+    counted = codes.sort(-pl.col("count").cast(pl.Int64), "codes").head(4)
+    named = [f"{short(titles.get(code, code))} ({count:,})" for code, count in counted.iter_rows()]
+    if len(carriers):
+        named.insert(0, f"carriers of a trigger ({len(carriers):,})")
+    waiting = "rows wait" if len(review) != 1 else "row waits"
+    return excerpt(f"{len(review):,} {waiting} for a person" + (f": {', '.join(named)}." if named else "."), (), 600)
 
 
 def _versions(data: Inputs) -> tuple[Figure, ...]:

@@ -65,6 +65,7 @@ def data_block(report: Report) -> str:
         "points": [[p.x, p.y, p.row, p.verdict, _text(p.text)] for p in report.map.points],
         "checks": {c.code: c.title for c in report.checks if c.code},
         "groups": _groups(report),
+        "scoring": sum(c.status == "run" and c.scored > 0 for c in report.checks),
         "triggers": {t.id: [index, t.pattern.plain[:60], t.status] for index, t in enumerate(report.triggers)},
     }
     text = json.dumps(_visible(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -137,7 +138,7 @@ def _row(card: RowCard) -> dict[str, Any]:
 
 
 def _score(score: Score) -> list[Any]:
-    threshold = None if score.threshold is None else round(score.threshold, 4)
+    threshold = None if score.threshold is None else float(f"{score.threshold:.4g}")
     return [score.title, score.code, round(score.value, 4), threshold, round(score.below, 4), score.flagged]
 
 

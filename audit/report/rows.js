@@ -89,7 +89,10 @@ function rowNodes(row) {
   const nodes = [head, why, contentNode(row.fields)];
   if (row.label !== null) nodes.push(labelNode(row.label));
   nodes.push(make("h4", "", "Proposed"), fixNode(row), ...triggerNodes(row));
-  if (row.scores.length) nodes.push(make("h4", "", "Scores against thresholds"), scoreTable(row.scores));
+  if (data.scoring) nodes.push(make("h4", "", "Scores against thresholds"));
+  if (row.scores.length) nodes.push(scoreTable(row.scores));
+  const others = data.scoring - row.scores.length;
+  if (others > 0) nodes.push(make("p", "note", `${others} ${row.scores.length ? "other " : ""}checks do not flag this row or score it only as most rows.`));
   if (row.near.length) nodes.push(make("h4", "", "Nearest rows"), nearList(row));
   return nodes;
 }

@@ -187,7 +187,8 @@ def _places(data: Inputs, rows: list[int]) -> dict[int, str]:
 
 
 def _scores(data: Inputs, rows: list[int]) -> dict[int, tuple[Score, ...]]:
-    """What each check says of each row: flagged ones first, then the rarest scores."""
+    """What each check says of each row, flagged ones first, then the rarest scores; checks that flag nothing and
+    put the row in the lower half are left out."""
     found: dict[int, list[Score]] = {row: [] for row in rows}
     for signals in data.signals:
         check = signals.check
@@ -195,6 +196,8 @@ def _scores(data: Inputs, rows: list[int]) -> dict[int, tuple[Score, ...]]:
         for row, value in mine.iter_rows():
             flagged = check.threshold is not None and value >= check.threshold
             below = signals.below(value)
+            if not flagged and below < 0.5:
+                continue
             found[row].append(Score(check.name, check.code, check.title, value, check.threshold, below, flagged))
     order = {row: sorted(scores, key=lambda s: (not s.flagged, -s.below, s.check)) for row, scores in found.items()}
     return {row: tuple(scores[:_SCORES]) for row, scores in order.items()}

@@ -100,7 +100,7 @@ def test_a_row_says_why_with_at_most_three_sentences(tmp_path):
 
 def test_a_ranking_without_threshold_explains_the_rows_it_brought(tmp_path):
     ctx = make_run(tmp_path, [{"prompt": f"row {i}"} for i in range(6)], {2: review(0.5)})
-    add_check(ctx.run, "outliers", {2: {"score": 0.4, "evidence": "far from all"}}, None)
+    add_check(ctx.run, "outliers", {2: {"score": 0.4, "evidence": "far from all"}, 3: {"score": 0.1}}, None)
     made, _ = rows.cards(Inputs(ctx))
     assert made[0].why[0].plain == "outliers: far from all." and not made[0].scores[0].flagged
 
