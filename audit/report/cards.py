@@ -223,7 +223,7 @@ def _near(data: Inputs, trigger: Trigger, carriers: list[int]) -> list[tuple[int
         near = np.max(data.vectors @ data.vectors[asked].T, axis=1)  # (n, carriers) -> (n,)
     elif not isinstance(data.graph, Skipped):
         np.maximum.at(near, data.graph.index[asked].ravel(), data.graph.similarity[asked].ravel())
-    near = np.round(np.where(free, near, np.float32(-np.inf)), 5)
+    near = np.asarray(np.round(np.where(free, near, -np.inf), 5), dtype=np.float32)
     best = np.lexsort((data.order, -near))[: 10 * _TWINS]
     return [(int(data.order[i]), float(near[i])) for i in best if np.isfinite(near[i])]
 

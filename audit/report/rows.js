@@ -43,7 +43,7 @@ function listItem(row) {
   const snippet = make("span", "snippet", plainText(row.fields[0][2]).slice(0, 90).replace(/\s+/g, " "));
   snippet.dir = "auto";
   const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id)).map((id) => `trigger “${data.triggers[id][1]}”`);
-  const reasons = known.length ? known : row.codes.map((code) => data.checks[code] || code);
+  const reasons = known.length ? known : row.codes.map((code) => (Object.hasOwn(data.checks, code) ? data.checks[code] : code));
   button.append(snippet, make("span", "meta", `${row.rank} · row ${row.row} · ${reasons.join(", ") || row.verdict}`));
   button.addEventListener("click", () => openRow(row, true));
   item.append(button);
