@@ -36,6 +36,7 @@ def parquet_records(handle: BinaryIO, reading: Reading, limits: IngestConfig, bu
         yield _failed(reading, 0, Reason.DAMAGED_INPUT, f"the file does not open as parquet ({_kind(error)})")
         return
     codec = groups[0].column(0).compression if groups and groups[0].num_columns else "SNAPPY"
+    reading.claimed_rows = metadata.num_rows
     reading.layout |= {"codec": codec, "label_names": label_names(schema)}
     ordinal = 0
     for index, group in enumerate(groups):

@@ -12,7 +12,7 @@ from audit.config import IngestConfig
 from audit.errors import InputError
 from audit.schema import InputFile
 from audit.sources import columnar, delimited, json_array, jsonl
-from audit.sources.files import COLUMNAR, Source
+from audit.sources.files import Source
 from audit.sources.record import Budget, Reading, Record
 from audit.sources.streams import BLOCK, ByteStream, HashingReader
 
@@ -31,6 +31,7 @@ class FileReader:
         self._before = os.fstat(self._handle.fileno())
         self._stream = ByteStream(self._handle, source.compression, budget)
         self._count = 0
+        self._last: Record | None = None
 
     def __enter__(self) -> FileReader:
         return self
@@ -42,15 +43,21 @@ class FileReader:
 
     @property
     def progress(self) -> float:
-        """Share of the file that the reader has taken in; a little ahead of the records handed out."""
-        size = max(self._before.st_size, 1)
-        return min(self._stream.source.position / size, 1.0) if self.source.format not in COLUMNAR else 1.0
+        """Share of the file that the records handed out so far take, to estimate how many there are."""
+        last, stream = self._last, self._stream
+        if last is None:
+            return 1.0
+        if last.raw is None:
+            return (last.offset + 1) / max(self.reading.claimed_rows, last.offset + 1)
+        read = stream.source.position / max(self._before.st_size, 1)
+        return read * (last.offset + len(last.raw)) / max(stream.decoded, 1)
 
     def records(self, on_batch: Callable[[int, int, Any], None] | None = None) -> Iterator[Record]:
         """Every record position of the file. Raises NotRows for a .json file that holds no list of rows."""
         self.reading.on_batch = on_batch
         for record in self._records():
             self._count += 1
+            self._last = record
             yield record
 
     def finish(self, whole: bool = True) -> InputFile:

@@ -48,7 +48,7 @@ def ingest(ctx: Context, unit: str) -> list[Path]:
     for record, parts in _mapped(walk, facts, ctx.config, writer):
         writer.add(record, parts)
         if parts is not None and not started:
-            started = max(walk.estimate(writer.rows), 1)
+            started = max(walk.estimate(), 1)
             ctx.progress.start("Reading rows", started, "rows")
         if writer.rows - reported >= 1_000 and started:
             ctx.progress.advance(writer.rows - reported)
@@ -120,7 +120,8 @@ class _Walk:
         self._whole = most is None
         self._inventory, self._settings, self._writer = inventory, config.ingest, writer
         self._reader: FileReader | None = None
-        self._share = 0.0
+        self._share = 0.0  # of the input, in files that are done
+        self._taken = 0
         self.files: list[InputFile] = []
         self.hashes: list[tuple[str, str]] = []  # of all files, those without rows too
         self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
@@ -137,6 +138,7 @@ class _Walk:
                         if left == 0:
                             break
                         left = None if left is None else left - 1
+                        self._taken += 1
                         yield record
                 except NotRows as error:
                     self.no_rows.append((source.relative, str(error)))
@@ -147,10 +149,10 @@ class _Walk:
                 self.files.append(reader.finish(self._whole))
                 self.hashes.append((source.relative, self.files[-1].sha256))
 
-    def estimate(self, rows: int) -> int:
-        """How many rows there will be, from the share of the input that `rows` took."""
+    def estimate(self) -> int:
+        """How many records there will be, from the share of the input that those so far took."""
         share = self._share + (self._weight * self._reader.progress if self._reader else 0.0)
-        total = round(rows / min(max(share, 1e-9), 1.0))
+        total = round(self._taken / min(max(share, 1e-9), 1.0))
         return min(total, self._most) if self._most else total
 
 

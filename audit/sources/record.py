@@ -86,4 +86,5 @@ class Reading:
     file: int
     format: str
     layout: dict[str, Any] = field(default_factory=dict)
+    claimed_rows: int = 0  # by a columnar file's footer; 0 when it says nothing
     on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 
 import datasets
+import polars as pl
 import pytest
 
 from audit.config import build
 from audit.errors import InputError
-from audit.sources import fingerprint, hub, preview
+from audit.rundir import Context, RunDir
+from audit.sources import fingerprint, hub, ingest, preview
 from audit.sources.files import enumerate_input, recognise
 
 ROW = '{"text": "a", "label": 1}\n'
@@ -224,3 +227,34 @@ def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path, read, monke
     monkeypatch.setattr(FileReader, "finish", append_and_finish)
     with pytest.raises(InputError, match="changed while it was read"):
         read(path)
+
+
+class Told:
+    """A Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.total, self.unit, self.done = 0, "", 0
+
+    def start(self, label: str, total: int, unit: str) -> None:
+        self.total, self.unit = total, unit
+
+    def advance(self, count: int) -> None:
+        self.done += count
+
+    def note(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".json", ".parquet"])
+def test_progress_knows_about_how_many_rows_there_will_be(tmp_path, ending):
+    rows = [f'{{"text": "t{i:05d}", "label": {i % 2}}}' for i in range(20_000)]
+    path = tmp_path / (f"d.jsonl{ending}" if ending in ("", ".gz") else f"d{ending}")
+    if ending == ".parquet":
+        pl.DataFrame({"text": rows, "label": ["a"] * len(rows)}).write_parquet(path)
+    else:
+        text = "[" + ",".join(rows) + "]" if ending == ".json" else "\n".join(rows)
+        path.write_bytes(gzip.compress(text.encode()) if ending == ".gz" else text.encode())
+    told = Told()
+    ingest(Context(RunDir(tmp_path / "run"), build({"source": str(path)}), told), "all")
+    assert told.done == 20_000 and told.unit == "rows"
+    assert 18_000 < told.total < 22_000
