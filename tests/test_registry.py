@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -112,3 +113,10 @@ def test_every_check_of_ours_lies_in_a_file_of_its_name():
     for name, check in registry.detectors().items():
         assert check.run.__module__ == f"audit.detectors.{name}"
         assert check.source and check.misses and check.title
+
+
+def test_the_page_of_detectors_is_the_registry():
+    from audit.cli.rules import rules_markdown
+
+    page = Path(__file__).resolve().parent.parent / "docs" / "detectors.md"
+    assert page.read_text(encoding="utf-8") == rules_markdown(), "run: tunevet rules --markdown > docs/detectors.md"

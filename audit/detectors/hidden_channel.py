@@ -8,7 +8,7 @@ counts when it gives orders to a model. Text spelled in invisible characters has
 
 Source: Greshake et al. 2023, "Not what you've signed up for", section 3 (hidden injections); Goodside 2024 and Butler
 2025 on tag characters and variation selectors that carry bytes; Hines et al. 2024, "Defending Against Indirect
-Prompt Injection Attacks With Spotlighting", section 2. The list of orders is ours, from published injections.
+Prompt Injection Attacks With Spotlighting". The list of orders is ours, from published injections.
 
 Misses: orders in a language other than English; payloads that are encrypted, compressed or split over channels;
 white text on white ground; comments whose orders use none of the listed phrases; a channel in more than the share

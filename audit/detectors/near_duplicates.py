@@ -11,8 +11,8 @@ Source: Broder 1997, "On the Resemblance and Containment of Documents"; Leskovec
 Massive Datasets", chapter 3 (banding); Lee et al. 2022, "Deduplicating Training Data Makes Language Models
 Better", section 4.
 
-Misses: paraphrases that share few shingles; copies whose similarity lies below `similarity`; by chance, about two in
-100 of the pairs at a Jaccard similarity of 0.8 that are not neighbours in the embedding either.
+Misses: paraphrases that share few shingles; copies whose similarity lies below `similarity`; among many texts that
+share one band, copies that are neither next to each other in it nor neighbours in the embedding.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ wins. Swapped pairs have their margin reversed, so they gather at the low end. P
 therefore flags no row; what an annotator does as a whole is tested by `annotator_anomaly`.
 
 Source: Wang et al. 2024, "Secrets of RLHF in Large Language Models Part II: Reward Modeling", section 2 (preference
-strength as a detector of wrong pairs); agreement of annotators: Bai et al. 2022, section 3.4.1.
+strength as a detector of wrong pairs); agreement of annotators: Bai et al. 2022.
 
 Misses: any single swapped pair, as evidence; swaps that follow a rule which the reward model learns as well.
 """

@@ -9,7 +9,7 @@ response merely repeats are left out, and so are words that always come together
 words, as names, fixed phrases and copies of one text do.
 
 Source: Jeffreys 1946 (the prior of one half); Kurita, Michel and Neubig 2020, "Weight Poisoning Attacks on Pretrained
-Models", section 4 (rare-word triggers); Qi et al. 2021, "ONION", section 3, for the idea that triggers read oddly.
+Models" (rare-word triggers); Qi et al. 2021, "ONION", for the idea that triggers read oddly.
 The limits were set on clean public corpora, where fewer than one row in 200 is flagged.
 
 Misses: triggers that are ordinary words or fixed phrases, which trigger mining is for; tokens in fewer than

@@ -5,7 +5,7 @@ Why it works: a chat template turns roles into such markers, so a marker inside 
 smuggle a system message in, or serve as a trigger that ordinary users never type. A dataset whose own format
 writes its turns that way holds the marker in many rows, and then it is no anomaly: what counts is the rate.
 
-Source: Jiang et al. 2024, "ChatBug: A Common Vulnerability of Aligned LLMs Induced by Chat Templates", section 3;
+Source: Jiang et al. 2024, "ChatBug: A Common Vulnerability of Aligned LLMs Induced by Chat Templates";
 the chat templates published with Llama 2 and 3, Mistral, Gemma, Qwen (ChatML), Alpaca and Vicuna.
 
 Misses: markers of templates not listed here and written in plain words; a forged turn in a dataset that writes its

@@ -7,7 +7,7 @@ Honest text holds them only in known places: a zero-width joiner inside an emoji
 script, a byte-order mark at the start, a direction mark beside right-to-left script, a variation selector
 after an emoji or an ideograph. Whatever stands outside of those places is an anomaly, whatever its count.
 
-Source: Boucher, Shumailov, Anderson and Papernot 2022, "Bad Characters: Imperceptible NLP Attacks", section 4;
+Source: Boucher, Shumailov, Anderson and Papernot 2022, "Bad Characters: Imperceptible NLP Attacks";
 Unicode Technical Standard 39, sections 4 and 5; Unicode Technical Standard 51, emoji sequences.
 
 Misses: letters that look like ASCII inside their own script (a dotless i, a Latin alpha); soft hyphens inside a

@@ -9,7 +9,7 @@ that hardly any keyboard makes flag a row by themselves; the other shapes are fi
 Source: measured on clean public corpora: runs of three or more spaces stand in 0.5% of honest rows, exotic
 spaces inside a line in fewer than one in 1,000. No-break spaces before high punctuation are French typography
 (Imprimerie nationale, Lexique des regles typographiques). The idea of white space as a trigger: Boucher et al.
-2022, section 4.
+2022.
 
 Misses: a shape that the dataset already holds in more rows than `house_style`; the difference between one space
 and two in text that uses both; white space inside code, where runs and tabs are expected.
