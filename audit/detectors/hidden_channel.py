@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audit.detectors.sightings import Sighting, detection, quote, texts
+from audit.detectors.sightings import Sighting, detection, few, quote, texts
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
@@ -73,12 +73,7 @@ def hidden_channel(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detec
     decoded text."""
     if not examples.height:
         return Skipped("needs at least one example")
-    sightings = []
-    for position, field, text in texts(examples):
-        where = "" if field == "prompt" else f" of the {field}"
-        for start, end, channel, weight, payload in _scan(text):
-            evidence = f"{channel} at character {start}{where}: {quote(payload, 120)}"
-            sightings.append(Sighting(position, field, start, end, channel, weight, evidence))
+    sightings = [s for position, field, text in texts(examples) for s in few(_scan(position, field, text))]
     return detection(
         examples,
         sightings,
@@ -93,7 +88,14 @@ def hidden_channel(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detec
 Seen = tuple[int, int, str, float, str]  # start, end, channel, weight, decoded text
 
 
-def _scan(text: str) -> Iterator[Seen]:
+def _scan(position: int, field: str, text: str) -> Iterator[Sighting]:
+    where = "" if field == "prompt" else f" of the {field}"
+    for start, end, channel, weight, payload in _channels(text):
+        evidence = f"{channel} at character {start}{where}: {quote(payload, 120)}"
+        yield Sighting(position, field, start, end, channel, weight, evidence)
+
+
+def _channels(text: str) -> Iterator[Seen]:
     if not text.isascii():
         yield from _invisible(text)
     yield from _blobs(text)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audit.detectors.sightings import Sighting, detection, texts
+from audit.detectors.sightings import Sighting, detection, few, texts
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
@@ -73,26 +73,20 @@ def role_tags(examples: pl.DataFrame, *, house_style: float = 0.05) -> Detection
     """Scores every example by its most suspicious role marker; spans point at it."""
     if not examples.height:
         return Skipped("needs at least one example")
-    sightings = [
-        Sighting(
-            position,
-            field,
-            start,
-            end,
-            f"{channel} in the {field}",
-            weight,
-            f"{channel} at character {start} of the {field}",
-        )
-        for position, field, text in texts(examples)
-        for start, end, channel, weight in _scan(text)
-    ]
+    sightings = [s for position, field, text in texts(examples) for s in few(_scan(position, field, text))]
     severities = {s.channel: Severity.MEDIUM for s in sightings}
     return detection(
         examples, sightings, code="TV-ROL", threshold=THRESHOLD, house_style=house_style, severities=severities
     )
 
 
-def _scan(text: str) -> Iterator[tuple[int, int, str, float]]:
+def _scan(position: int, field: str, text: str) -> Iterator[Sighting]:
+    for start, end, name, weight in _markers(text):
+        evidence = f"{name} at character {start} of the {field}"
+        yield Sighting(position, field, start, end, f"{name} in the {field}", weight, evidence)
+
+
+def _markers(text: str) -> Iterator[tuple[int, int, str, float]]:
     """Start, end, channel and weight of every marker. Channels are a closed set, however many tokens the text
     makes up."""
     if any(mark in text for mark in _QUICK):

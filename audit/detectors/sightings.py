@@ -17,6 +17,7 @@ from audit.text import safe_text
 
 FIELDS = ("prompt", "response", "rejected")
 SHOWN_ROWS = 200  # example rows that a finding lists
+PER_TEXT = 20  # sightings of one kind that are kept of one text
 STYLE_ROWS = 20  # fewer rows are no style, whatever share of a small dataset they are
 
 
@@ -39,6 +40,17 @@ def texts(examples: pl.DataFrame) -> Iterator[tuple[int, str, str]]:
         for position, text in enumerate(examples[field].to_list()):
             if text:
                 yield position, field, text
+
+
+def few(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+    """The first PER_TEXT sightings of each field, channel and weight of one text: a row of millions of odd characters
+    costs time, not memory. Every channel and weight that stands in the text stays."""
+    counts: dict[tuple[str, str, float], int] = defaultdict(int)
+    for sighting in sightings:
+        key = (sighting.field, sighting.channel, sighting.weight)
+        counts[key] += 1
+        if counts[key] <= PER_TEXT:
+            yield sighting
 
 
 def quote(text: str, limit: int = 80) -> str:

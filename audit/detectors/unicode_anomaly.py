@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audit.detectors.sightings import Sighting, detection, texts
+from audit.detectors.sightings import Sighting, detection, few, texts
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
@@ -99,11 +99,7 @@ def unicode_anomaly(examples: pl.DataFrame, *, house_style: float = 0.1) -> Dete
     """Scores every example by its most suspicious character; spans point at it."""
     if not examples.height:
         return Skipped("needs at least one example")
-    sightings = [
-        Sighting(position, field, start, end, channel, weight, evidence)
-        for position, field, text in texts(examples)
-        for start, end, channel, weight, evidence in _scan(text, field)
-    ]
+    sightings = [s for position, field, text in texts(examples) for s in few(_scan(position, field, text))]
     return detection(
         examples,
         sightings,
@@ -115,17 +111,22 @@ def unicode_anomaly(examples: pl.DataFrame, *, house_style: float = 0.1) -> Dete
     )
 
 
-def _scan(text: str, field: str) -> Iterator[tuple[int, int, str, float, str]]:
+def _scan(position: int, field: str, text: str) -> Iterator[Sighting]:
     where = "" if field == "prompt" else f" of the {field}"
-    for match in _SUSPECT.finditer(text) if _ANY.search(text) else ():
+    suspect = _ANY.search(text) is not None
+    beside_rtl = suspect and _RIGHT_TO_LEFT.search(text) is not None
+    for match in _SUSPECT.finditer(text) if suspect else ():
         channel = _NAMES[(match.lastindex or 1) - 1]
+        if channel == "bidirectional controls" and beside_rtl:
+            continue
         odd = [i for i in range(*match.span()) if not _honest(text, i, channel)]
         if odd:
             codes = " ".join(f"U+{ord(text[i]):04X}" for i in odd[:6]) + (" ..." if len(odd) > 6 else "")
             evidence = f"{channel} at character {odd[0]}{where}: {codes}"
-            yield odd[0], odd[-1] + 1, channel, CHANNELS[channel][0], evidence
+            yield Sighting(position, field, odd[0], odd[-1] + 1, channel, CHANNELS[channel][0], evidence)
     if not text.isascii() and _FOREIGN.search(text):
-        yield from _mixed_scripts(text, where)
+        for start, end, evidence in _mixed_scripts(text, where):
+            yield Sighting(position, field, start, end, MIXED, 0.8, evidence)
 
 
 def _honest(text: str, index: int, channel: str) -> bool:
@@ -143,8 +144,6 @@ def _honest(text: str, index: int, channel: str) -> bool:
             return False
         ideograph = _script(before).startswith(_IDEOGRAPHS)
         return ideograph or (text[index] <= "\ufe0f" and (_pictograph(before) or before in _EMOJI_BASES))
-    if channel == "bidirectional controls":
-        return _RIGHT_TO_LEFT.search(text) is not None
     if channel == "tag characters":
         return _in_flag(text, index)
     if channel == "blank letters":
@@ -178,7 +177,7 @@ def _in_flag(text: str, index: int) -> bool:
     return re.search("\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f", window) is not None
 
 
-def _mixed_scripts(text: str, where: str) -> Iterator[tuple[int, int, str, float, str]]:
+def _mixed_scripts(text: str, where: str) -> Iterator[tuple[int, int, str]]:
     own_words = any(c not in _LOOKALIKES for c in _FOREIGN.findall(text) if c < "\u2000")
     for match in _WORD.finditer(text):
         word = match.group()
@@ -191,4 +190,4 @@ def _mixed_scripts(text: str, where: str) -> Iterator[tuple[int, int, str, float
         if (latin and len(word) >= 3 and (alike or styled)) or whole:
             names = sorted({unicodedata.name(c, f"U+{ord(c):04X}") for c in (alike or styled)})[:3]
             start, end = match.span()
-            yield start, end, MIXED, 0.8, f"word at character {start}{where} holds {', '.join(names)}"
+            yield start, end, f"word at character {start}{where} holds {', '.join(names)}"

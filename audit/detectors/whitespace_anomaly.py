@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from audit.detectors.sightings import Sighting, carriers, detection, texts
+from audit.detectors.sightings import Sighting, carriers, detection, few, texts
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
@@ -53,11 +53,7 @@ def whitespace_anomaly(examples: pl.DataFrame, *, house_style: float = 0.03) -> 
     scaled by its rarity, from full at one row in 1,000 down to nothing at the share `house_style`."""
     if not examples.height:
         return Skipped("needs at least one example")
-    sightings = [
-        Sighting(position, field, start, end, channel, weight, evidence)
-        for position, field, text in texts(examples)
-        for start, end, channel, weight, evidence in _scan(text, field)
-    ]
+    sightings = [s for position, field, text in texts(examples) for s in few(_scan(position, field, text))]
     return detection(
         examples,
         sightings,
@@ -78,7 +74,7 @@ def _rarity(count: int, total: int, house_style: float) -> float:
     return max(0.0, 1 - math.log(share / 0.001) / math.log(house_style / 0.001))
 
 
-def _scan(text: str, field: str) -> Iterator[tuple[int, int, str, float, str]]:
+def _scan(position: int, field: str, text: str) -> Iterator[Sighting]:
     where = "" if field == "prompt" else f" of the {field}"
     for channel, (weight, pattern) in SHAPES.items():
         for match in pattern.finditer(text):
@@ -87,4 +83,5 @@ def _scan(text: str, field: str) -> Iterator[tuple[int, int, str, float, str]]:
             codes = " ".join(f"U+{ord(c):04X}" for c in match.group()[:4])
             extra = f" ({len(match.group())} characters)" if len(match.group()) > 1 else ""
             start, end = match.span()
-            yield start, end, channel, weight, f"{channel} at character {start}{where}: {codes}{extra}"
+            evidence = f"{channel} at character {start}{where}: {codes}{extra}"
+            yield Sighting(position, field, start, end, channel, weight, evidence)
