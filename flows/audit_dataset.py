@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
+from prefect.states import Completed, Failed
 
 from audit import config as configuration
 from audit import outcome as outcomes
 from audit import pipeline
+from audit.errors import TunevetError
 from audit.job import told
 from audit.rundir import RunDir
 from flows.artifacts import publish
 from flows.runners import runner
-from flows.units import ledger, submit
+from flows.units import UnitStopped, ledger, submit
 
 
 @flow(
@@ -21,17 +26,25 @@ from flows.units import ledger, submit
     flow_run_name="{run_dir}",
     task_runner=runner(),
     persist_result=False,
+    result_serializer="json",
     log_prints=False,
-    validate_parameters=True,
 )
-def audit_dataset(run_dir: str) -> dict[str, int]:
-    """Runs all units of a prepared run directory and publishes its artifacts. Returns counts of how units
-    ended. Raises UnitStopped."""
-    results = pipeline.execute(run_dir, told(ledger(), submit))
+def audit_dataset(run_dir: str) -> State[Any]:
+    """Runs all units of a prepared run directory and publishes its artifacts.
+
+    Returns a state rather than raise: Prefect pickles what a flow raises into its storage, whatever
+    `persist_result` says. The error itself stays in the ledger of this process.
+    """
+    try:
+        results = pipeline.execute(run_dir, told(ledger(), submit))
+    except (UnitStopped, TunevetError) as error:
+        ledger().stopped = error.__cause__ if isinstance(error, UnitStopped) else error
+        return Failed(message=str(error) if isinstance(error, UnitStopped) else f"stopped with {type(error).__name__}")
     run = RunDir(run_dir)
     try:
         publish(run, outcomes.read(run, configuration.load(run.config)))
     except (httpx.HTTPError, PrefectException, RuntimeError, OSError) as error:
         ledger().note(f"Prefect took no artifacts ({type(error).__name__}); the run directory is whole.")
     endings = [result.status for result in results]
-    return {ending: endings.count(ending) for ending in ("done", "skipped", "failed")}
+    counts = ", ".join(f"{endings.count(ending)} {ending}" for ending in ("done", "skipped", "failed"))
+    return Completed(message=f"units: {counts}")

@@ -11,8 +11,13 @@ import os
 from audit.errors import TunevetError
 from audit.job import Listener, LocalEngine
 from audit.pipeline import UnitResult
+from flows.environment import make_home
 from flows.ledger import Ledger
 from flows.server import EmbeddedServer, ServerFailed, answers
+
+
+class FlowLost(Exception):
+    """The flow run ended without its units having failed."""
 
 
 class PrefectEngine:
@@ -49,6 +54,7 @@ class PrefectEngine:
         if url := os.environ.get("PREFECT_API_URL"):
             if not answers(url):
                 raise ServerFailed(f"no server answers at {url}")
+            make_home()
             return
         listener.start("Starting Prefect", 0, "")
         self._server = EmbeddedServer()
@@ -56,7 +62,7 @@ class PrefectEngine:
 
     def _lost(self, ledger: Ledger, error: Exception) -> None:
         how = "was lost on the way" if ledger.results else "could not start"
-        reason = str(error) if isinstance(error, ServerFailed) else type(error).__name__
+        reason = str(error) if isinstance(error, (ServerFailed, FlowLost)) else type(error).__name__
         ledger.note(f"Prefect {how} ({reason}). The audit goes on without it.")
         self.name = "local, after prefect " + how
 
@@ -64,14 +70,13 @@ class PrefectEngine:
 def _run_flow(run_dir: str, ledger: Ledger, limit_gpu: bool) -> None:
     from flows import runners
     from flows.audit_dataset import audit_dataset
-    from flows.units import UnitStopped, listening
+    from flows.units import listening
 
     if limit_gpu:
         runners.limit_gpu()
-    try:
-        with listening(ledger):
-            audit_dataset(run_dir)
-    except UnitStopped as error:
-        if isinstance(error.__cause__, TunevetError):
-            raise error.__cause__ from None
-        raise
+    with listening(ledger):
+        state = audit_dataset(run_dir, return_state=True)
+    if isinstance(ledger.stopped, TunevetError):
+        raise ledger.stopped
+    if not state.is_completed():
+        raise FlowLost(f"the flow run ended as {state.name}")

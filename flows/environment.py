@@ -44,3 +44,8 @@ def prepare() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def make_home() -> None:
+    """Makes PREFECT_HOME, which Prefect does not where its parent is missing. Raises OSError."""
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,6 +15,7 @@ class Ledger:
         self.listener = listener
         self.results: dict[tuple[str, str], UnitResult] = {}
         self.interrupted = threading.Event()
+        self.stopped: BaseException | None = None  # what a unit raised
 
     def unit_started(self, stage: str, unit: str) -> None:
         self.listener.unit_started(stage, unit)

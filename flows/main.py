@@ -20,7 +20,7 @@ def main() -> None:
 def _serve(config_path: str) -> None:
     from pathlib import Path
 
-    from flows.scheduled_scan import serve
+    from flows.serving import serve
 
     serve(Path(config_path))
 

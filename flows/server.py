@@ -19,9 +19,8 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from pathlib import Path
 
-from flows.environment import STARTUP_SECONDS
+from flows.environment import STARTUP_SECONDS, make_home
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5
@@ -39,7 +38,10 @@ class EmbeddedServer:
 
     def start(self, timeout_seconds: float = STARTUP_SECONDS) -> None:
         """Returns once the server answers. Raises ServerFailed when it ends or does not answer in time."""
-        _make_home()
+        try:
+            make_home()
+        except OSError as error:
+            raise ServerFailed(f"{error.filename} cannot be made: {error.strerror}") from error
         port, password = _free_port(), f"tunevet:{secrets.token_urlsafe(24)}"
         environment = {
             **os.environ,
@@ -89,6 +91,8 @@ class EmbeddedServer:
 
 def answers(url: str, password: str = "") -> bool:
     """True when a Prefect API at `url` answers its health check, or asks for a login first."""
+    if not url.startswith(("http://", "https://")):
+        return False
     request = urllib.request.Request(f"{url.rstrip('/')}/health")
     if password:
         request.add_header("Authorization", "Basic " + b64encode(password.encode()).decode())
@@ -100,15 +104,6 @@ def answers(url: str, password: str = "") -> bool:
         return error.code in (401, 403)
     except (OSError, ValueError):
         return False
-
-
-def _make_home() -> None:
-    """The database's folder: the server does not make it. Raises ServerFailed."""
-    folder = Path(os.environ["PREFECT_HOME"])
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ServerFailed(f"{folder} cannot be made: {error.strerror}") from error
 
 
 def _free_port() -> int:

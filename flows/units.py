@@ -5,6 +5,7 @@ text and pickles never pass through Prefect.
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ from audit.pipeline import UnitResult
 from flows.ledger import Ledger
 
 RETRIES = 2
+_WAKE_SECONDS = 0.2
 RETRY_SECONDS = [1.0, 5.0]
 _LASTING = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENOSPC, errno.EROFS}
 
@@ -61,8 +63,7 @@ def transient(error: BaseException | None) -> bool:
 def _may_retry(task: Any, run: TaskRun, state: State[Any]) -> bool:
     if "io" not in run.tags:
         return False
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, BaseException) and transient(error)
+    return isinstance(state.data, BaseException) and transient(state.data)
 
 
 @task(
@@ -72,6 +73,7 @@ def _may_retry(task: Any, run: TaskRun, state: State[Any]) -> bool:
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=_may_retry,
     persist_result=False,
+    result_serializer="json",
     cache_policy=NO_CACHE,
     log_prints=False,
 )
@@ -88,7 +90,11 @@ def submit(run_dir: str, stage: str, unit: str) -> UnitResult:
     """Runs one unit as a task of the current flow run, on its task runner, and waits for it."""
     tagged = run_unit.with_options(tags=pipeline.BY_NAME[stage].tags)
     future = tagged.submit(run_dir, stage, unit)
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
     try:
+        while not done.wait(_WAKE_SECONDS):  # a wait without end does not hear Ctrl-C
+            continue
         figures = future.result()
     except KeyboardInterrupt:
         ledger().interrupted.set()

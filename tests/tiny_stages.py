@@ -72,6 +72,7 @@ STAGES = (
         "audit.remedies.clean:build",
         ("ingest", "decide"),
         lambda c, u: c.review.undecided,
+        tags=("io",),
     ),
 )
 
