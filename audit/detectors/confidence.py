@@ -30,10 +30,10 @@ class NoiseFloor:
 
     rate: float  # best estimate, 0 to 1
     lower: float  # the same from the lower 95% bound of the most confident tenth
-    cut: float  # least confidence at which at least `believable` of the disagreements are wrong labels; inf: none
+    cut: float  # least confidence at which an estimated `believable` of the disagreements are wrong labels; inf: none
 
 
-def noise_floor(confidence: NDArray[np.float64], wrong: NDArray[np.bool_], believable: float = 0.7) -> NoiseFloor:
+def noise_floor(confidence: NDArray[np.float64], wrong: NDArray[np.bool_], believable: float = 0.8) -> NoiseFloor:
     """From the confidence of each prediction, (n,), and whether it disagrees with the data, (n,). The confidence must
     not depend on the data's own answer, or disagreements crowd the top.
     Law: scaling all confidences by a positive number scales `cut` and changes nothing else."""
@@ -45,8 +45,9 @@ def noise_floor(confidence: NDArray[np.float64], wrong: NDArray[np.bool_], belie
     share = np.cumsum(wrong) / np.arange(1, count + 1)
     tenth, fifth = count // 10, count // 5
     slope = max(float(share[fifth - 1] - share[tenth - 1]), 0.0)
-    rate = max(float(share[tenth - 1]) - slope, 0.0)
-    lower = max(wilson_interval(float(wrong[:tenth].sum()), tenth)[0] - slope, 0.0)
+    # The least of three, since a tenth of a few thousand rows sways by a point.
+    rate = max(min(float(share[n - 1]) for n in (tenth, fifth, 3 * tenth)) - slope, 0.0)
+    lower = min(max(wilson_interval(float(wrong[:tenth].sum()), tenth)[0] - slope, 0.0), rate)
     if lower < MIN_FLOOR:
         return NoiseFloor(rate, lower, float("inf"))
     last = tenth - 1 + int(np.flatnonzero(share[tenth - 1 :] <= rate / believable).max(initial=-1))
