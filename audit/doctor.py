@@ -37,7 +37,7 @@ def examine(config: Config) -> list[Fact]:
         *_shadowed(),
         *_device(config),
         _model(config),
-        _fastapi(),
+        *_prefect(),
         _versions(),
     ]
 
@@ -90,16 +90,27 @@ def _model(config: Config) -> Fact:
     return Fact("model", OK, f"{files.name}: {detail}" if hashed else f"{files.name}: fetched when it is first used")
 
 
-def _fastapi() -> Fact:
-    """prefect 3.8.8 fails to import its server with fastapi 0.155 and newer."""
+def _prefect() -> list[Fact]:
+    """prefect 3.8.8 fails to import its server with fastapi 0.155 and newer; with SQLAlchemy 2.1 its scheduler
+    fails on each insert."""
     try:
-        prefect, fastapi = metadata.version("prefect"), metadata.version("fastapi")
+        prefect, fastapi, sqlalchemy = (metadata.version(name) for name in ("prefect", "fastapi", "sqlalchemy"))
     except metadata.PackageNotFoundError as error:
-        return Fact("prefect", WARN, f"{error.name} is not installed; scans run with --engine local")
-    if tuple(int(part) for part in fastapi.split(".")[:2]) >= (0, 155):
+        return [Fact("prefect", WARN, f"{error.name} is not installed; scans run with --engine local")]
+    facts = [Fact("prefect", OK, f"{prefect} with fastapi {fastapi} and SQLAlchemy {sqlalchemy}")]
+    if _release(fastapi) >= (0, 155):
         remedy = "pip install 'fastapi<0.155', or scan with --engine local"
-        return Fact("prefect", BAD, f"prefect {prefect} cannot start its server with fastapi {fastapi}: {remedy}")
-    return Fact("prefect", OK, f"{prefect} with fastapi {fastapi}")
+        facts = [Fact("prefect", BAD, f"prefect {prefect} cannot start its server with fastapi {fastapi}: {remedy}")]
+    if _release(sqlalchemy) >= (2, 1):
+        text = f"a Prefect server with SQLAlchemy {sqlalchemy} fires no schedule: pip install 'sqlalchemy<2.1'"
+        facts.append(Fact("schedules", WARN, text))
+    return facts
+
+
+def _release(version: str) -> tuple[int, int]:
+    """Major and minor number."""
+    major, minor, *_ = version.split(".")
+    return int(major), int(minor)
 
 
 def _versions() -> Fact:

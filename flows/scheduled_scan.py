@@ -13,7 +13,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from audit.errors import EXIT_INCOMPLETE
+from audit.errors import EXIT_INCOMPLETE, TunevetError
 from audit.job import Silent, audit_run, dataset_name, default_run_path, load_settings
 from audit.rundir import RunDir
 from flows.engine import PrefectEngine
@@ -32,7 +32,10 @@ def scheduled_scan(config_path: str) -> State[Any]:
     path = Path(config_path)
     config = load_settings(path)
     run = RunDir(default_run_path(config, dataset_name(config), path.parent / config.schedule.runs))
-    outcome = audit_run(run, config, PrefectEngine(), Silent()).outcome
+    try:
+        outcome = audit_run(run, config, PrefectEngine(), Silent()).outcome
+    except TunevetError as error:  # its message may quote a row, and Prefect stores what a flow raises
+        return Failed(name="Stopped", message=f"Stopped with {type(error).__name__}; see {run.path}")
     message = f"{outcome.gate} Run directory: {run.path}"
     if outcome.exit_code >= EXIT_INCOMPLETE:
         return Failed(name="Incomplete", message=f"{len(outcome.incomplete)} reasons. {message}")
