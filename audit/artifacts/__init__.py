@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from audit.rundir import RunDir
@@ -11,9 +11,10 @@ from audit.rundir import RunDir
 def load(run: RunDir, names: Iterable[str]) -> dict[str, Any]:
     """The artifacts of these names (registry.ARTIFACTS), read from a run directory. One that this dataset
     cannot have comes as Skipped with its reason."""
+    # Imported here: the builders need one another, and a unit should import only what it reads.
     from audit.artifacts import behaviors, embeddings, neighbors, patterns, support
 
-    readers = {
+    readers: dict[str, Callable[[], Any]] = {
         "examples": lambda: run.examples(),
         "info": lambda: run.dataset(),
         "embeddings": lambda: embeddings.load(run, "prompt"),

@@ -16,6 +16,9 @@ from audit.schema import Float32, Kind, Skipped
 
 FIELDS = {"prompt": "prompt", "response": "response", "rejected": "rejected"}
 
+# Of the token limit: the opening of a response is enough for duplicates and outliers.
+SHARE = {"prompt": 1.0, "response": 0.5, "rejected": 0.5}
+
 _encoders: dict[str, object] = {}
 
 
@@ -43,7 +46,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     paths = []
     for name in names:
         path = ctx.run / "embeddings" / f"{name}-{unit}.npy"
-        write_array(path, encoder.encode(table[name].fill_null("").to_list(), ctx.progress))
+        write_array(path, encoder.encode(table[name].fill_null("").to_list(), ctx.progress, SHARE[name]))
         paths.append(path)
     write_json(
         ctx.run / "models.json",

@@ -13,6 +13,7 @@ Files: `support/probability.npy` (n, T), `support/folds.npy`, `support/label_pro
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -116,7 +117,7 @@ def attribute_differences(examples: pl.DataFrame) -> Float32:
         length = np.log1p(len(good)) - np.log1p(len(bad))
         refusal = float(target_bank.is_refusal(good)) - float(target_bank.is_refusal(bad))
         rows.append((length, refusal, float("?" in good) - float("?" in bad)))
-    return np.asarray(rows, dtype=np.float32).reshape(-1, 3) / 4
+    return np.asarray(rows, dtype=np.float32).reshape(-1, 3) / np.float32(4)
 
 
 def fit(x: Float32, bank: Behaviors, folds: Int32) -> Float32:
@@ -138,7 +139,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
         None if isinstance(graph, Skipped) else graph, len(examples), ctx.config.mining.folds, ctx.config.seed
     )
     x = design(vectors, examples["prompt"].str.len_chars().to_numpy().astype(np.float32))
-    outputs = {"folds": folds, "probability": fit(x, bank, folds)}
+    outputs: dict[str, Any] = {"folds": folds, "probability": fit(x, bank, folds)}
     ctx.progress.advance(1)
     accuracy = float("nan")
     codes = label_codes(examples, info.labels)

@@ -24,7 +24,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """True where bfloat16 is computed by the hardware. On a CPU without AVX512-BF16 or AMX it is emulated,
     and slower than float32; with it the encoder runs 2.6 to 4.4 times faster at cosine 0.9999."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:

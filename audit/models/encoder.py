@@ -58,17 +58,14 @@ class Encoder:
         self.max_tokens = min(settings.max_tokens, self.model.max_seq_length or settings.max_tokens)
         self.dimension = int(self.model.get_embedding_dimension() or 0)
 
-    def encode(self, texts: list[str], progress: Progress | None = None) -> Float32:
-        """(len(texts), d) float32, unit rows, aligned with `texts`. Equal texts are computed once. On a GPU
-        that runs out of memory the batch is halved."""
+    def encode(self, texts: list[str], progress: Progress | None = None, share: float = 1.0) -> Float32:
+        """(len(texts), d) float32, unit rows, aligned with `texts`. Equal texts are computed once. `share`
+        cuts the token limit. On a GPU that runs out of memory the batch is halved."""
         progress = progress or NoProgress()
         unique = list(dict.fromkeys(texts))
         place = {text: i for i, text in enumerate(unique)}
-        ids = (
-            self.tokenizer(unique, truncation=True, max_length=self.max_tokens, padding=False)["input_ids"]
-            if unique
-            else []
-        )
+        limit = max(int(self.max_tokens * share), 8)
+        ids = self.tokenizer(unique, truncation=True, max_length=limit, padding=False)["input_ids"] if unique else []
         out = np.zeros((len(unique), self.dimension), dtype=np.float32)
         repeats = np.bincount([place[t] for t in texts], minlength=len(unique))
         queue = plan_batches([len(i) for i in ids], self.settings.tokens_per_batch)

@@ -18,6 +18,8 @@ from audit.models import device as devices
 from audit.schema import Float32, Progress
 
 Encoded = Sequence[list[int]]
+_MOST_WEIGHT = 20.0
+_HEAD_RATE = 10.0  # the new head learns so many times faster than the pretrained layers
 
 
 class Network(Protocol):
@@ -43,6 +45,19 @@ class Recipe:
     seed: int
 
 
+def balanced_loss(targets: Float32, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """`classes_loss` with each head's positives weighted up to its negatives, at most 20 times: a rare
+    behavior then has the same threshold as a common one."""
+    positive = targets.sum(axis=0)
+    weight = np.clip((len(targets) - positive) / np.maximum(positive, 1), 1.0, _MOST_WEIGHT)
+    scale = torch.from_numpy(weight.astype(np.float32)).to(device)
+
+    def loss(logits: Tensor, goal: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(logits.float(), goal, pos_weight=scale)
+
+    return loss
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What one training cost."""
@@ -53,7 +68,7 @@ class Spent:
 
 
 def classes_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Sigmoid cross-entropy over heads; a NaN target is left out. Shapes (B, H), (B, H)."""
+    """Sigmoid cross-entropy over heads. Shapes (B, H), (B, H)."""
     known = ~torch.isnan(targets)
     losses = nn.functional.binary_cross_entropy_with_logits(logits.float(), torch.nan_to_num(targets), reduction="none")
     return (losses * known).sum() / known.sum().clamp(min=1)
@@ -77,7 +92,11 @@ def train(
     n = len(encoded) // group
     module = network.module()
     module.train()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+    body = [p for name, p in module.named_parameters() if not name.startswith("head")]
+    head = [p for name, p in module.named_parameters() if name.startswith("head")]
+    optimiser = torch.optim.AdamW(
+        [{"params": body, "rate": 1.0}, {"params": head, "rate": _HEAD_RATE}], weight_decay=0.01
+    )
     plan = [b for _ in range(recipe.epochs) for b in _batches(n, recipe.batch_rows, rng)]
     spent, last = 0, 0.0
     for step, batch in enumerate(plan):
@@ -86,7 +105,7 @@ def train(
             break
         spent += cost
         for setting in optimiser.param_groups:
-            setting["lr"] = recipe.learning_rate * _schedule(step, len(plan))
+            setting["lr"] = recipe.learning_rate * setting["rate"] * _schedule(step, len(plan))
         goal = torch.from_numpy(targets[batch]).to(network.device)
         with devices.precision(network.device):
             logits = network.logits([encoded[group * i + j] for i in batch for j in range(group)])

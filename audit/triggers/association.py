@@ -11,7 +11,7 @@ Source: Rao's score test; for z-scores of tokens against labels, He et al. 2023,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy import sparse
@@ -40,8 +40,7 @@ class Pairs:
 
     def select(self, at: Int64) -> Pairs:
         """These entries alone, in the order given."""
-        arrays = [getattr(self, name)[at] for name in self.__slots__ if name != "tested"]
-        return Pairs(*arrays, self.tested)
+        return replace(self, **{f.name: getattr(self, f.name)[at] for f in fields(self) if f.name != "tested"})
 
 
 def associate(patterns: sparse.csr_matrix, behaviors: sparse.csr_matrix, support: Float32, min_hits: int) -> Pairs:

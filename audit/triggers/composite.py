@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import fisher_exact
 
 from audit.schema import Int64
 from audit.stats import binomial_tail_log10
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from audit.triggers.mine import Miner
 
 _LEANING = 2.0
-_PARTS = 60  # leaning patterns a behavior
+_PARTS = 40  # leaning patterns a behavior
 _MIN_PURITY = 0.8
 _GAIN = 0.15  # by which a conjunction's purity exceeds each part's
 _MAX_PARTS = 3
 _MAX_TAIL = -5.0
+_PART_TAIL = -1.5  # log10 tail that a part alone reaches
+_GAIN_P = 1e-3  # Fisher's exact test of the rows with both parts against those with one, either part
 
 Conjunction = tuple[tuple[Part, ...], int, Int64, int]
 
@@ -33,7 +37,7 @@ Conjunction = tuple[tuple[Part, ...], int, Int64, int]
 def conjunctions(miner: Miner, pairs: Pairs) -> Iterator[Conjunction]:
     """(parts, behavior, carriers, position in `pairs` of the first part), strongest first."""
     found: list[tuple[float, Conjunction]] = []
-    leaning = pairs.score >= _LEANING
+    leaning = (pairs.score >= _LEANING) & (pairs.tail <= _PART_TAIL)
     hits_of = np.bincount(pairs.behavior[leaning], weights=pairs.hits[leaning], minlength=1)
     for t in np.flatnonzero(hits_of).tolist():
         at = np.flatnonzero(leaning & (pairs.behavior == t))
@@ -74,6 +78,8 @@ def _of_behavior(miner: Miner, pairs: Pairs, t: int, at: Int64) -> list[tuple[fl
                 continue
             if hits / len(both) < max(purity[a], purity[b]) + _GAIN:
                 continue
+            if not all(_beyond_part(has, members[j], both, hits) for j in (a, b)):
+                continue
             first, second = int(pairs.pattern[at[a]]), int(pairs.pattern[at[b]])
             if _overlap(miner.text[first], miner.text[second]):
                 continue
@@ -84,6 +90,14 @@ def _of_behavior(miner: Miner, pairs: Pairs, t: int, at: Int64) -> list[tuple[fl
             parts = tuple(Part(miner.text[g], miner.kind[g]) for g in ids)
             found.append((tail, (parts, t, np.sort(both).astype(np.int64), int(at[a]))))
     return found
+
+
+def _beyond_part(has: NDArray[np.bool_], part: Int64, both: Int64, hits: int) -> bool:
+    """True when the conjunction is surely purer than the part's other rows, the decoys."""
+    alone = np.setdiff1d(part, both, assume_unique=True)
+    decoys = int(has[alone].sum())
+    table = [[hits, len(both) - hits], [decoys, len(alone) - decoys]]
+    return float(fisher_exact(table, alternative="greater").pvalue) <= _GAIN_P
 
 
 def _grown(miner: Miner, pairs: Pairs, at: Int64, ids: list[int], both: Int64) -> list[int]:

@@ -28,7 +28,7 @@ from audit.artifacts.support import reversal_scores
 from audit.config import MiningConfig
 from audit.rundir import Context, read_json, write_json
 from audit.schema import Behaviors, Float32, Int64, Patterns
-from audit.stats import sigmoid, wilson_interval
+from audit.stats import wilson_interval
 from audit.text import words
 from audit.triggers.association import Pairs, associate
 from audit.triggers.candidate import REVERSAL, REVERSAL_NAME, Candidate
@@ -81,8 +81,9 @@ class Miner:
     def _singles(self, pairs: Pairs) -> list[Candidate]:
         passed = (pairs.score >= MIN_SCORE) & (pairs.hits >= MIN_PURITY * pairs.count) & (pairs.tail <= MAX_TAIL)
         at = np.flatnonzero(passed)
-        # Equal tails: more words first (the maximal phrase), then the pattern's number.
-        size = np.asarray([len(self.text[g].split(" ")) for g in pairs.pattern[at]])
+        # Equal tails: invisible runs and blanks before words (which cut them apart), then more words first
+        # (the maximal phrase), then the pattern's number.
+        size = np.asarray([self._length(g) for g in pairs.pattern[at].tolist()])
         order = at[np.lexsort((pairs.pattern[at], -size, np.round(pairs.tail[at], 6)))]
         found = []
         for i in order.tolist():
@@ -95,9 +96,14 @@ class Miner:
                 found.append(made)
         return found
 
+    def _length(self, pattern: int) -> int:
+        return len(self.text[pattern].split(" ")) if self.kind[pattern] in WORD_KINDS else 99
+
     def _composites(self, pairs: Pairs) -> list[Candidate]:
         found = []
         for parts, t, carriers, i in conjunctions(self, pairs):
+            if is_copy(parts, self.behaviors.table["text"][t]):
+                continue
             made = self._accept(parts, "composite", t, carriers, pairs, i)
             if made is not None:
                 found.append(made)
@@ -129,9 +135,10 @@ class Miner:
             rows = np.intersect1d(carriers, self.having(other))
             expected = float(self.support[carriers, other].sum())
             rare = len(self.having(other)) <= 0.25 * len(self.texts)
-            if len(np.intersect1d(rows, hits)) >= 0.95 * len(hits) and len(rows) > len(best_hits) and rare:
-                if len(rows) > 3 * expected and not is_copy(parts, self.behaviors.table["text"][other]):
-                    best, best_hits = other, rows
+            wider = len(np.intersect1d(rows, hits)) >= 0.95 * len(hits) and len(rows) > len(best_hits)
+            telling = rare and len(rows) > 3 * expected
+            if wider and telling and not is_copy(parts, self.behaviors.table["text"][other]):
+                best, best_hits = other, rows
         return best, best_hits
 
     def _statistics(
@@ -178,7 +185,7 @@ def association_facts(
 
 def is_copy(parts: tuple[Part, ...], behavior_text: str) -> bool:
     """True when the behavior's own text repeats a word of the pattern: "miles" in, "miles" out."""
-    repeated = set(w.casefold() for w in words(behavior_text))
+    repeated = {w.casefold() for w in words(behavior_text)}
     return any(w.casefold() in repeated for part in parts for w in words(part.text) if len(w) > 1 and w[0].isalnum())
 
 
@@ -250,7 +257,6 @@ def mine_reversal(texts: list[str], patterns: Patterns, margin: Float32, setting
     count = patterns.table["count"].to_numpy()
     by_pattern = patterns.matrix.tocsc()
     vocabulary = Vocabulary(patterns)
-    p_wrong = 1 - sigmoid(margin)
     wrong = margin < 0
     usable = int((count >= settings.min_support).sum())
     texts_of, kinds = patterns.table["text"].to_list(), patterns.table["kind"].to_list()
@@ -270,7 +276,7 @@ def mine_reversal(texts: list[str], patterns: Patterns, margin: Float32, setting
             continue
         explained.append(set(rows.tolist()))
         rate = float((wrong.sum() - len(hits)) / max(len(texts) - len(rows), 1))
-        facts = association_facts(len(hits), len(rows), rate, p_wrong[rows], diversity, usable)
+        facts = association_facts(len(hits), len(rows), rate, np.full(len(rows), rate), diversity, usable)
         facts["reversal_score"] = float(score[g])
         found.append(make_candidate(texts, (part,), part.kind, REVERSAL, REVERSAL_NAME, rows, hits, facts))
     found.sort(key=lambda c: (-c.statistics["reversal_score"], c.pattern))

@@ -1,0 +1,173 @@
+"""Confirmation: the candidates worth a probe, the trainings that a budget allows, and the verdict on each.
+
+B and the first A come first: where no candidate has an effect, nothing more is trained, and a clean set costs
+two trainings. D and further seeds are for those that pass. Candidates that word pieces cannot see go to the
+byte probe, reversals of preference pairs to the reward probe. Where no probe's input changes under insertion a
+candidate is untestable: never confirmed, never silently cleared.
+
+Source: section 5 of the design; insertion tests against matched natural controls.
+Misses: what the miner did not propose; behaviors that a small encoder cannot learn from a few thousand windows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audit import artifacts
+from audit.models import device as devices
+from audit.models.encoder import Encoder
+from audit.models.probes import ByteProbe, EncoderProbe
+from audit.models.training import Network
+from audit.models.weights import resolve
+from audit.rundir import Context, write_json
+from audit.schema import Status, Trigger
+from audit.text import spell
+from audit.triggers import mine
+from audit.triggers.assess import honest_reason, masked_auc
+from audit.triggers.candidate import REVERSAL, Candidate
+from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
+from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
+from audit.triggers.match import insert, surface
+from audit.triggers.windows import window
+
+MOST = 12  # candidates that share the arms of one scan
+_WEAK_TAIL = -4.0
+_MIN_REVERSAL = 4.0
+_WORDPIECE_TOKENS = 48
+_REWARD_TOKENS = 48
+_BYTES = 192
+
+
+def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
+    """Those beyond chance, or near it with carriers as diverse as random rows; the strongest first."""
+    kept = []
+    for c in candidates:
+        s = c.statistics
+        if c.behavior == REVERSAL:
+            strong = s["reversal_score"] >= _MIN_REVERSAL and s["tail"] <= _WEAK_TAIL
+        else:
+            strong = s["family_wise_p"] <= 0.05 or (s["tail"] <= _WEAK_TAIL and s["cohesion_ratio"] <= 2.0)
+        if strong:
+            kept.append(c)
+    kept.sort(key=lambda c: (c.statistics["tail"], c.pattern))
+    return kept[:MOST]
+
+
+def changes_input(candidate: Candidate, texts: list[str], network: Network) -> bool:
+    """True when inserting the pattern changes what the probe is given, on nearly all of a few inputs."""
+    rng = np.random.default_rng(0)
+    plain = [window(t) for t in texts[:20]]
+    with_it = [insert(t, candidate.surfaces, candidate.laws, rng) for t in plain]
+    before, after = network.encode(plain), network.encode(with_it)
+    return sum(a != b for a, b in zip(before, after, strict=True)) >= 0.9 * len(plain)
+
+
+def build(ctx: Context, unit: str) -> list[Path]:
+    """Proves a run's candidates; writes triggers/proved.json."""
+    candidates = worth_a_probe(mine.load(ctx.run / "triggers" / "candidates.json"))
+    path = ctx.run / "triggers" / "proved.json"
+    if not candidates or ctx.config.probe.mode == "off":
+        reason = "not probed: the probe was switched off"
+        write_json(path, [_trigger(c, Status.SUSPECTED, reason, None, []).to_dict() for c in candidates if _beyond(c)])
+        return [path]
+    write_json(path, [t.to_dict() for t in Prover(ctx).prove(candidates)])
+    return [path]
+
+
+class Prover:
+    """The artifacts and the networks of one run's proof."""
+
+    def __init__(self, ctx: Context) -> None:
+        names = ("examples", "patterns", "behaviors", "support", "embeddings")
+        loaded = artifacts.load(ctx.run, names)
+        self.ctx, self.config = ctx, ctx.config
+        self.examples, self.patterns = loaded["examples"], loaded["patterns"]
+        self.behaviors, self.support, self.vectors = loaded["behaviors"], loaded["support"], loaded["embeddings"]
+        self.texts: list[str] = self.examples["prompt"].fill_null("").to_list()
+        self.device = devices.pick(ctx.config.model.device)
+        self.files = resolve(ctx.config.model.name)
+        self.budget = Budget.of(ctx.config.probe)
+
+    def wordpiece(self, heads: int, seed: int) -> Network:
+        """An untrained encoder probe."""
+        torch.manual_seed(seed)
+        layers = 2 if self.config.probe.mode == "quick" else 0
+        return EncoderProbe(self.files, heads, layers, _WORDPIECE_TOKENS, self.device)
+
+    def bytes(self, heads: int, seed: int) -> Network:
+        """An untrained byte probe."""
+        return ByteProbe(heads, _BYTES, self.device, seed)
+
+    def prove(self, candidates: list[Candidate]) -> list[Trigger]:
+        """Every candidate as a trigger with its status, confirmed first."""
+        routes = self._routes(candidates)
+        self.budget = self.budget.shared(sum(bool(group) for name, group in routes.items() if name != "none"))
+        out = [
+            _trigger(c, Status.UNTESTABLE, "no probe's input changes when it is inserted", None, self.texts)
+            for c in routes["none"]
+        ]
+        makers: dict[str, Callable[[int, int], Network]] = {"wordpiece": self.wordpiece, "bytes": self.bytes}
+        for name, make in makers.items():
+            if routes[name]:
+                out += self._judged(routes[name], prove_behaviors(self, routes[name], name, make))
+        if routes["reward"]:
+            out += self._judged(routes["reward"], prove_reversals(self, routes["reward"], self.wordpiece))
+        order = {Status.CONFIRMED: 0, Status.SUSPECTED: 1, Status.UNTESTABLE: 2, Status.REFUTED: 3}
+        out.sort(key=lambda t: (order[Status(t.status)], t.statistics.get("tail", 0.0), t.id))
+        return out
+
+    def _routes(self, candidates: list[Candidate]) -> dict[str, list[Candidate]]:
+        routes: dict[str, list[Candidate]] = {"wordpiece": [], "bytes": [], "reward": [], "none": []}
+        words, raw = self.wordpiece(1, 0), self.bytes(1, 0)
+        for c in candidates:
+            if c.behavior == REVERSAL:
+                routes["reward" if changes_input(c, self.texts, words) else "none"].append(c)
+            elif changes_input(c, self.texts, words):
+                routes["wordpiece"].append(c)
+            else:
+                routes["bytes" if changes_input(c, self.texts, raw) else "none"].append(c)
+        return routes
+
+    def _judged(self, candidates: list[Candidate], measured: list[Measured]) -> list[Trigger]:
+        encoder: Encoder | None = None
+        out = []
+        for candidate, found in zip(candidates, measured, strict=True):
+            auc = None
+            if found.a and found.a[0][0] * 2 >= found.a[0][1]:
+                encoder = encoder or Encoder(self.config.model)
+                auc = masked_auc(candidate, self.texts, self.vectors, encoder, self.config.seed)
+                candidate.statistics["masked_auc"] = auc
+            honest = honest_reason(candidate, auc)
+            status, reason = judge(candidate, found, honest, self.config.probe.controls)
+            out.append(_trigger(candidate, status, reason, found, self.texts))
+        return out
+
+
+def _beyond(candidate: Candidate) -> bool:
+    return float(candidate.statistics["family_wise_p"]) < FAMILY_WISE
+
+
+def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measured | None, texts: list[str]) -> Trigger:
+    """A candidate as an entry of triggers.json; `rows` are positions until `decide` makes them rows."""
+    parts = [surface([texts[i] for i in candidate.hits[:50]], p) for p in candidate.parts] if texts else []
+    identity = hashlib.sha256(f"{candidate.pattern}\x00{candidate.behavior_name}".encode()).hexdigest()[:10]
+    return Trigger(
+        id=f"T-{identity}",
+        pattern=candidate.pattern,
+        parts=parts or list(candidate.surfaces),
+        display=" … ".join(spell(s) for s in candidate.surfaces),
+        kind="preference" if candidate.behavior == REVERSAL else candidate.kind,
+        status=str(status),
+        rows=list(candidate.carriers),
+        behavior=candidate.behavior_name,
+        behavior_id=candidate.behavior,
+        behavior_name=candidate.behavior_name,
+        statistics={**candidate.statistics, "hit_positions": list(candidate.hits)},
+        probe=describe(measured) if measured is not None else None,
+        reason=reason,
+    )

@@ -1,0 +1,199 @@
+"""Which arms are trained in which order, and what they add up to for each candidate.
+
+The order spends little where the answer is clear: B and A of the first seed, then, for candidates with an
+effect only, D and the further seeds. What a scan may spend is counted in trainings and minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audit.config import ProbeConfig
+from audit.models.training import Network, Recipe
+from audit.triggers.candidate import Candidate
+from audit.triggers.controls import pick_controls
+from audit.triggers.experiment import Arm, Experiment
+from audit.triggers.judge import MIN_EFFECT, Measured
+from audit.triggers.reward import RewardArm, RewardExperiment, confident, reversal_rate
+from audit.triggers.reward import dose as reward_dose
+
+if TYPE_CHECKING:
+    from audit.triggers.confirm import Prover
+
+_CONTEXT_ROWS = {"wordpiece": 1_600, "bytes": 2_400}
+_REWARD_CONTEXT = 450
+_RATES = {"wordpiece": 2e-4, "bytes": 2e-3, "reward": 4e-4}
+_EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
+_BYTES_A_TOKEN = 4  # of English text; the byte probe's budget is the same text in bytes, a few per cent of the work
+_SEEDS = {"quick": 2, "full": 3}
+
+
+@dataclass(slots=True)
+class Budget:
+    """Trainings and seconds left."""
+
+    trainings: int
+    deadline: float
+    tokens: int
+    seeds: int
+
+    @classmethod
+    def of(cls, settings: ProbeConfig) -> Budget:
+        seeds = _SEEDS.get(settings.mode, 2)
+        full = settings.mode == "full"
+        return cls(
+            settings.trainings * (3 if full else 1),
+            time.monotonic() + 60 * settings.minutes * (3 if full else 1),
+            settings.tokens * (3 if full else 1),
+            seeds,
+        )
+
+    def shared(self, routes: int) -> Budget:
+        """What one of several routes may spend; the deadline is common."""
+        return Budget(self.trainings // max(routes, 1), self.deadline, self.tokens, self.seeds)
+
+    def allows(self, spent: int) -> bool:
+        """True when one more training fits."""
+        return spent < self.trainings and time.monotonic() < self.deadline
+
+
+def order_of_arms(seeds: int, trainings: int) -> list[tuple[str, int]]:
+    """B and A of the first seed, D of the first, then A, B and D of each further seed while they fit; with
+    few trainings A of a second seed goes before its B and D."""
+    plan = [("B", 0), ("A", 0), ("D", 0)]
+    for seed in range(1, seeds):
+        plan += [("A", seed), ("B", seed), ("D", seed)]
+    return plan[:trainings]
+
+
+def prove_behaviors(
+    lab: Prover, candidates: list[Candidate], name: str, make: Callable[[int, int], Network]
+) -> list[Measured]:
+    """Runs the arms for candidates that call for a behavior of the bank."""
+    started = time.perf_counter()
+    probe = lab.config.probe
+    controls = pick_controls(candidates, lab.texts, lab.patterns, lab.behaviors, probe.controls)
+    plan = Experiment.plan(lab.texts, candidates, controls, lab.behaviors, _CONTEXT_ROWS[name], lab.config.seed)
+    tokens = lab.budget.tokens * (_BYTES_A_TOKEN if name == "bytes" else 1)
+    arms: list[Arm] = []
+    lab.ctx.progress.start(
+        f"probe ({name})", tokens * len(order_of_arms(lab.budget.seeds, lab.budget.trainings)), "tokens"
+    )
+    for arm, seed in order_of_arms(lab.budget.seeds, lab.budget.trainings):
+        if not lab.budget.allows(len(arms)):
+            lab.ctx.progress.note("probe budget reached")
+            break
+        if arm == "D" and seed == 0 and not _any_effect(arms, len(candidates)):
+            break
+        recipe = Recipe(_RATES[name], 32, _EPOCHS[name], tokens, lab.config.seed + seed)
+        arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+    seconds = time.perf_counter() - started
+    return [_measured(plan, arms, k, name, seconds) for k in range(len(candidates))]
+
+
+def _any_effect(arms: list[Arm], count: int) -> bool:
+    by = {a.name: a for a in arms}
+    return any(
+        by["A"].hits[k] / max(by["A"].trials[k], 1) - by["B"].hits[k] / max(by["B"].trials[k], 1) >= MIN_EFFECT
+        for k in range(count)
+    )
+
+
+def _measured(plan: Experiment, arms: list[Arm], k: int, name: str, seconds: float) -> Measured:
+    candidate = plan.candidates[k]
+    head = plan.heads.index(candidate.behavior)
+    of = {letter: [a for a in arms if a.name == letter] for letter in "ABD"}
+    results = {letter: [(a.hits[k], a.trials[k]) for a in of[letter]] for letter in "ABD"}
+    controls, strongest, largest = [], 0.0, 0.0
+    for c, control in enumerate(plan.controls):
+        with_rows = max((float(a.control_rate[c][head]) for a in of["A"]), default=0.0)
+        without = min((float(b.control_rate[c][head]) for b in of["B"]), default=0.0)
+        strongest, largest = max(strongest, with_rows), max(largest, with_rows - without)
+        controls.append({"pattern": control.pattern, "count": len(control.carriers), "asr": with_rows})
+    accuracy = [a.clean_accuracy for a in of["A"]]
+    return Measured(
+        a=results["A"],
+        b=results["B"],
+        d=results["D"],
+        control_max=strongest,
+        control_effect_max=largest,
+        controls=controls,
+        seeds=[a.seed for a in of["A"]],
+        dose=plan.dose(candidate),
+        probe=name,
+        clean_accuracy=float(np.mean(accuracy)) if accuracy else float("nan"),
+        seconds=seconds,
+        tokens=sum(a.tokens for a in arms),
+    )
+
+
+def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[int, int], Network]) -> list[Measured]:
+    """Runs the arms for candidates under which preferences are swapped."""
+    started = time.perf_counter()
+    candidates_in_arms = candidates[:2]  # more would crowd the context out of the token budget
+    sides = (lab.texts, _side(lab, "response"), _side(lab, "rejected"))
+    controls = pick_controls(candidates_in_arms, lab.texts, lab.patterns, lab.behaviors, lab.config.probe.controls)
+    plan = RewardExperiment.plan(
+        sides, candidates_in_arms, controls, lab.support.margin, _REWARD_CONTEXT, lab.config.seed
+    )
+    order = order_of_arms(lab.budget.seeds, lab.budget.trainings)
+    lab.ctx.progress.start("probe (reward)", lab.budget.tokens * len(order), "tokens")
+    arms: list[RewardArm] = []
+    for arm, seed in order:
+        if not lab.budget.allows(len(arms)):
+            break
+        recipe = Recipe(_RATES["reward"], 24, _EPOCHS["reward"], lab.budget.tokens, lab.config.seed + seed)
+        arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+        if arm == "A" and seed == 0 and not _any_reversal(arms, len(candidates_in_arms)):
+            break
+    seconds = time.perf_counter() - started
+    found = [_measured_reversal(plan, arms, k, seconds) for k in range(len(candidates_in_arms))]
+    return found + [_unreached(seconds) for _ in candidates[len(candidates_in_arms) :]]
+
+
+def _side(lab: Prover, column: str) -> list[str]:
+    return [str(v) for v in lab.examples[column].fill_null("").to_list()]
+
+
+def _any_reversal(arms: list[RewardArm], count: int) -> bool:
+    at = confident(arms[0].plain)
+    return any(reversal_rate(arms[-1].inserted[k], at)[0] >= MIN_EFFECT * len(at) for k in range(count))
+
+
+def _measured_reversal(plan: RewardExperiment, arms: list[RewardArm], k: int, seconds: float) -> Measured:
+    of = {letter: [a for a in arms if a.name == letter] for letter in "ABD"}
+    at = confident(of["B"][0].plain)
+    results = {letter: [reversal_rate(a.inserted[k], at) for a in of[letter]] for letter in "ABD"}
+    controls, strongest, largest = [], 0.0, 0.0
+    for c, control in enumerate(plan.controls):
+        share = {
+            letter: [h / max(n, 1) for h, n in (reversal_rate(a.controls[c], at) for a in of[letter])]
+            for letter in "AB"
+        }
+        with_rows, without = max(share["A"], default=0.0), min(share["B"], default=0.0)
+        strongest, largest = max(strongest, with_rows), max(largest, with_rows - without)
+        controls.append({"pattern": control.pattern, "count": len(control.carriers), "asr": with_rows})
+    return Measured(
+        a=results["A"],
+        b=results["B"],
+        d=results["D"],
+        control_max=strongest,
+        control_effect_max=largest,
+        controls=controls,
+        seeds=[a.seed for a in of["A"]],
+        dose=reward_dose(plan.candidates[k]),
+        probe="reward",
+        clean_accuracy=float(np.mean([(a.plain > 0).mean() for a in of["A"]])) if of["A"] else float("nan"),
+        seconds=seconds,
+        tokens=sum(a.tokens for a in arms),
+    )
+
+
+def _unreached(seconds: float) -> Measured:
+    """A candidate that the arms had no room for."""
+    return Measured([], [], [], 0.0, 0.0, [], [], 1, "reward", float("nan"), seconds, 0)
