@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,10 +20,11 @@ from audit.cli.settings import mapping, settings
 from audit.cli.show import row_object, show, trigger_object
 from audit.cli.streams import open_streams, reporting, write_object
 from audit.cli.words import plain
-from audit.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
+from audit.errors import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_OK, InputError, UsageError
 from audit.job import Engine
 from audit.rundir import RunDir, read_json
 from audit.sources import preview
+from audit.text import safe_text
 
 Serve = Callable[[str], None]
 Source = Annotated[str | None, typer.Argument(help="A file, folder, glob, or hub dataset owner/name@revision.")]
@@ -43,6 +45,9 @@ def command(engines: Mapping[str, Engine], serve: Serve | None = None) -> int:
         app(engines, serve)()
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else EXIT_FINDINGS if ending.code else EXIT_OK
+    except Exception:  # noqa: BLE001 - a fault of ours must not end with 1, which says findings
+        typer.echo(safe_text(traceback.format_exc(), newlines=True), err=True)
+        return EXIT_INCOMPLETE
     finally:
         for engine in engines.values():
             engine.close()

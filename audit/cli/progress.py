@@ -10,7 +10,6 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     ProgressColumn,
     SpinnerColumn,
     Task,
@@ -35,6 +34,20 @@ class _Rate(ProgressColumn):
             return Text("")
         figure = f"{speed:,.0f}" if speed >= 10 else f"{speed:,.1f}"
         return Text(f"{figure} {task.fields['unit']}/s", style="progress.data.speed")
+
+
+class _Done(ProgressColumn):
+    """How many of how many; nothing where the total is not known."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:,.0f}/{task.total:,.0f}" if task.total else "", style="progress.download")
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, where there is a total to reach."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total else Text("")
 
 
 class Screen:
@@ -65,9 +78,9 @@ class Screen:
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
-                MofNCompleteColumn(),
+                _Done(),
                 _Rate(),
-                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+                _Left(compact=True, elapsed_when_finished=True),
                 console=console,
                 transient=True,
             )
@@ -148,6 +161,6 @@ class Screen:
             total, unit = self._work
             if self._stage == "detect":
                 total, unit = len(self._results), "checks"
-            line.append(f" {seconds(elapsed):>8}", style="green")
+            line.append(f" {seconds(elapsed):>12}", style="green")
             line.append(f"  {amount(total, unit)}" if total else "", style="dim")
         return line

@@ -178,3 +178,12 @@ def test_the_manifest_accounts_for_the_run(tunevet, reviews, tmp_path):
     counts = manifest["counts"]
     assert counts["rows"] == counts["keep"] + counts["review"] + counts["remove"] + counts["unreadable"] == 60
     assert pl.read_parquet(tmp_path / "run" / "verdicts.parquet").height == 60
+
+
+def test_a_fault_of_ours_exits_3_and_shows_nothing_raw(tunevet, reviews, tmp_path, monkeypatch):
+    def broken(run, config, error=""):
+        raise RuntimeError("row text \x1b[31m")
+
+    monkeypatch.setattr("audit.outcome.read", broken)
+    ran = tunevet("scan", reviews, "-o", tmp_path / "run")
+    assert ran.code == 3 and "RuntimeError" in ran.err and "\x1b" not in ran.err
