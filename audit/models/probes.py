@@ -36,6 +36,9 @@ class EncoderProbe:
         stack = getattr(getattr(backbone, "encoder", None), "layer", None)
         if isinstance(stack, nn.ModuleList) and 0 < layers < len(stack):
             backbone.encoder.layer = stack[:layers]
+        # The word table stays as pretrained: it is half of the weights, a third of a step's time goes into
+        # updating it, and the layers above learn a rare word as well without.
+        backbone.get_input_embeddings().weight.requires_grad_(False)
         head = nn.Linear(int(backbone.config.hidden_size), heads)
         nn.init.normal_(head.weight, std=0.02)
         nn.init.zeros_(head.bias)

@@ -92,7 +92,7 @@ def train(
     n = len(encoded) // group
     module = network.module()
     module.train()
-    body = [p for name, p in module.named_parameters() if not name.startswith("head")]
+    body = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("head")]
     head = [p for name, p in module.named_parameters() if name.startswith("head")]
     optimiser = torch.optim.AdamW(
         [{"params": body, "rate": 1.0}, {"params": head, "rate": _HEAD_RATE}], weight_decay=0.01

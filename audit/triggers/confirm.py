@@ -161,7 +161,7 @@ def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measur
         pattern=candidate.pattern,
         parts=parts or list(candidate.surfaces),
         display=" … ".join(spell(s) for s in candidate.surfaces),
-        kind="preference" if candidate.behavior == REVERSAL else candidate.kind,
+        kind=_kind(candidate),
         status=str(status),
         rows=list(candidate.carriers),
         behavior=candidate.behavior_name,
@@ -171,3 +171,10 @@ def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measur
         probe=describe(measured) if measured is not None else None,
         reason=reason,
     )
+
+
+def _kind(candidate: Candidate) -> str:
+    """The trigger's kind as a person names it; odd capitals are only how a token was told apart."""
+    if candidate.behavior == REVERSAL:
+        return "preference"
+    return "token" if candidate.kind == "capitals" else candidate.kind
