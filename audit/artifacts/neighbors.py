@@ -35,6 +35,11 @@ def top_k(vectors: Float32, k: int, progress: Progress | None = None) -> Neighbo
         scores = np.round(scores, 5)  # equal texts tie whatever the block; the last bits are noise
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         value = np.take_along_axis(scores, best, axis=1)
+        last = value.min(axis=1, keepdims=True)
+        # More rows tie for the last place than there are places: the partition took any, the first are wanted.
+        for row in np.flatnonzero((scores == last).sum(axis=1) > (value == last).sum(axis=1)):
+            best[row] = np.argsort(-scores[row], kind="stable")[:k]
+            value[row] = scores[row, best[row]]
         order = np.lexsort((best, -value), axis=1)
         index[start:stop] = np.take_along_axis(best, order, axis=1)
         similarity[start:stop] = np.take_along_axis(value, order, axis=1)
