@@ -64,8 +64,8 @@ def response_categories(responses: list[str]) -> Sets:
             if len(folded) >= size:
                 found["opening", " ".join(folded[:size])].append(i)
                 found["closing", " ".join(folded[-size:])].append(i)
-        for sentence in dict.fromkeys(sentences(response)):
-            found["sentence", sentence[:300]].append(i)
+        for sentence in dict.fromkeys(s[:300] for s in sentences(response)):
+            found["sentence", sentence].append(i)
         if folded:
             found["response", " ".join(response.casefold().split())[:500]].append(i)
         if 0 < len(folded) <= _SHORT_WORDS:
