@@ -3,8 +3,8 @@
 Word n-grams to `max_words` words, grown level by level: an n-gram is counted only where both of its
 (n-1)-grams are frequent enough, so memory follows the frequent ones. Words are compared case folded; a word
 whose capitals are not those of a sentence start or a plain name is a pattern of its own besides. Unicode:
-each maximal run of invisible characters, and words that mix scripts. Whitespace: runs of two or more spaces,
-tabs, no-break and other odd spaces, blanks at the very end.
+each maximal run of invisible characters (no-break and other odd spaces among them), and words that mix scripts.
+Whitespace: runs of two or more spaces or tabs, and single tabs; a single blank at the very end is not seen.
 
 Files: `patterns/table.parquet`, `patterns/matrix.npz` (n, G).
 """
@@ -61,7 +61,7 @@ def unicode_runs(text: str) -> list[str]:
 
 
 def whitespace_shapes(text: str) -> list[str]:
-    """Runs of two or more spaces or tabs, single tabs, and trailing blanks, as they stand (to 8 long)."""
+    """Runs of two or more spaces or tabs, and single tabs, as they stand (to 8 long)."""
     shapes, i, n = [], 0, len(text)
     while i < n:
         if text[i] not in " \t":
@@ -163,21 +163,24 @@ def _character_patterns(texts: list[str], min_support: int) -> list[tuple[str, O
 def extract(
     texts: list[str], min_support: int, max_words: int, max_patterns: int, progress: Progress | None = None
 ) -> Patterns:
-    """All patterns of these texts with at least `min_support` rows and not in every row. A pattern with the
-    same rows as a shorter one of its kind is kept, the miner tells them apart. Beyond `max_patterns` the
-    patterns with most rows of the longest n-grams are left out first."""
+    """All patterns of these texts with at least `min_support` rows. A pattern with the same rows as a shorter
+    one of its kind is kept, the miner tells them apart. Beyond `max_patterns` the patterns with most rows of the
+    longest n-grams are left out first, and hidden ones (capitals, unicode, whitespace) only after all words."""
+    hidden = _character_patterns(texts, min_support)
+    room_for_words = max_patterns - sum(len(texts_of) for _, (texts_of, _, _) in hidden)
     groups: list[tuple[str, Occurrences]] = [
         ("token" if size == 1 else "phrase", found)
         for size, found in word_ngrams(texts, min_support, max_words, progress or NoProgress())
     ]
-    groups += _character_patterns(texts, min_support)
+    groups += hidden
     names: list[str] = []
     kinds: list[str] = []
     columns: list[NDArray[np.int64]] = []
     rows: list[NDArray[np.int64]] = []
     for kind, (texts_of, ids, at) in groups:
-        if len(names) + len(texts_of) > max_patterns:
-            texts_of, ids, at = _cut(texts_of, ids, at, max(max_patterns - len(names), 0))
+        room = (room_for_words if kind in ("token", "phrase") else max_patterns) - len(names)
+        if len(texts_of) > room:
+            texts_of, ids, at = _cut(texts_of, ids, at, max(room, 0))
         columns.append(ids + len(names))
         rows.append(at)
         names += texts_of
