@@ -95,8 +95,11 @@ class ByteProbe:
         ids = torch.full((len(encoded), width), 256, dtype=torch.long)
         for i, row in enumerate(encoded):
             ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
-        x = self._module["embedding"](ids.to(self.device)).transpose(1, 2)  # (B, 32, L)
-        low = torch.relu(self._module["first"](x))  # (B, 96, L)
-        high = torch.relu(self._module["second"](low))
+        ids = ids.to(self.device)
+        # Padding counts as nothing: a text's logits do not depend on the longest text of its batch.
+        real = (ids != 256).unsqueeze(1)  # (B, 1, L)
+        x = self._module["embedding"](ids).transpose(1, 2)  # (B, 32, L)
+        low = torch.relu(self._module["first"](x)) * real  # (B, 96, L)
+        high = torch.relu(self._module["second"](low)) * real
         out: Tensor = self._module["head"](torch.cat([low.amax(dim=2), high.amax(dim=2)], dim=1))
         return out
