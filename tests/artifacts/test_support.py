@@ -1,0 +1,166 @@
+"""Support: no row's own label vouches for it, near copies share a fold, and the margins know no order of sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.sparse import csr_matrix
+
+from audit.artifacts.neighbors import top_k
+from audit.artifacts.support import (
+    attribute_differences,
+    bounded,
+    design,
+    fit,
+    grouped_folds,
+    label_probabilities,
+    margins,
+    reversal_scores,
+    ridge_out_of_fold,
+)
+from audit.schema import Behaviors
+
+N, D = 90, 8
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+@pytest.fixture
+def vectors(rng):
+    drawn = rng.normal(size=(N, D))
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def x(vectors, rng):
+    return design(vectors, rng.integers(5, 300, N).astype(np.float32))
+
+
+def folds_of(n, count=5):
+    return (np.arange(n) % count).astype(np.int32)
+
+
+def test_near_copies_share_a_fold_along_a_chain(vectors):
+    angle = np.arange(6) * 0.2  # cos 0.2 = 0.980: each is near the next, the ends are not near each other
+    chain = np.zeros((6, D), dtype=np.float32)
+    chain[:, 0], chain[:, 1] = np.cos(angle), np.sin(angle)
+    assert chain[0] @ chain[5] < 0.6
+    whole = np.concatenate([vectors, chain])
+    for seed in range(5):
+        folds = grouped_folds(top_k(whole, 5), len(whole), 5, seed)
+        assert len(set(folds[N:].tolist())) == 1
+        assert set(folds.tolist()) == set(range(5))
+        assert np.bincount(folds).max() - np.bincount(folds).min() <= 8
+
+
+def test_folds_without_a_graph_are_even_and_seeded():
+    folds = grouped_folds(None, 50, 5, 3)
+    assert np.bincount(folds).tolist() == [10] * 5
+    np.testing.assert_array_equal(folds, grouped_folds(None, 50, 5, 3))
+    assert (folds != grouped_folds(None, 50, 5, 4)).any()
+
+
+def test_ridge_is_the_fit_without_the_rows_fold(x, rng):
+    y = (rng.random((N, 3)) < [0.5, 0.2, 0.05]).astype(np.float32)
+    folds = folds_of(N)
+    found = ridge_out_of_fold(x, csr_matrix(y), folds)
+    penalty = np.diag([10.0] * (x.shape[1] - 1) + [1e-3])
+    for fold in range(5):
+        a, b = x[folds != fold].astype(np.float64), y[folds != fold]
+        weights = np.linalg.solve(a.T @ a + penalty, a.T @ b)
+        np.testing.assert_allclose(found[folds == fold], x[folds == fold] @ weights, atol=1e-3)
+
+
+def test_a_rows_own_label_does_not_reach_its_ridge_prediction(x, rng):
+    y = (rng.random((N, 2)) < 0.3).astype(np.float32)
+    folds = folds_of(N)
+    before = ridge_out_of_fold(x, csr_matrix(y), folds)
+    for i in (0, 17, 89):
+        turned = y.copy()
+        turned[i] = 1 - turned[i]
+        after = ridge_out_of_fold(x, csr_matrix(turned), folds)
+        np.testing.assert_allclose(after[i], before[i], atol=1e-5)
+        assert np.abs(after - before).max() > 1e-3  # others do feel it
+
+
+def test_a_rows_own_label_does_not_reach_its_label_probability(x, rng):
+    codes = rng.integers(0, 3, N).astype(np.int32)
+    folds = folds_of(N)
+    before = label_probabilities(x, codes, folds, 3, seed=0)
+    np.testing.assert_allclose(before.sum(axis=1), 1, atol=1e-5)
+    for i in (3, 40):
+        turned = codes.copy()
+        turned[i] = (turned[i] + 1) % 3
+        after = label_probabilities(x, turned, folds, 3, seed=0)
+        np.testing.assert_array_equal(after[i], before[i])
+        assert (after != before).any()
+
+
+def test_label_probabilities_learn_what_the_vectors_say(vectors, x):
+    codes = (vectors[:, 0] > 0).astype(np.int32)
+    found = label_probabilities(x, codes, folds_of(N), 2, seed=0)
+    assert (found.argmax(axis=1) == codes).mean() > 0.85
+
+
+def test_a_class_that_a_fold_has_not_seen_gets_next_to_nothing(x):
+    codes = np.zeros(N, dtype=np.int32)
+    codes[1::2] = 1
+    codes[0] = 2  # alone in its fold: never trained on there
+    found = label_probabilities(x, codes, folds_of(N), 3, seed=0)
+    assert found[0, 2] < 1e-5 and np.isfinite(found).all()
+    one = label_probabilities(x, np.zeros(N, dtype=np.int32), folds_of(N), 2, seed=0)
+    np.testing.assert_array_equal(one, np.full((N, 2), 0.5, dtype=np.float32))
+
+
+def test_probabilities_are_bounded_by_half_the_base_rate_and_the_ceiling(x, rng):
+    base = np.asarray([0.4, 0.02], dtype=np.float32)
+    found = bounded(np.asarray([[-3, -3], [9, 9], [0.5, 0.5]], dtype=np.float32), base)
+    np.testing.assert_allclose(found, [[0.2, 0.01], [0.98, 0.98], [0.5, 0.5]])
+    y = (rng.random((N, 4)) < 0.1).astype(np.float32)
+    bank = Behaviors(pl.DataFrame(), csr_matrix(y))
+    p = fit(x, bank, folds_of(N))
+    assert p.shape == (N, 4) and (p >= y.mean(axis=0) / 2 - 1e-6).all() and (p <= 0.98).all()
+
+
+def test_margins_change_sign_with_the_sides(rng):
+    chosen, rejected = (rng.normal(size=(N, D)).astype(np.float32) for _ in range(2))
+    chosen[:, 0] += 0.8
+    extra = rng.normal(size=(N, 3)).astype(np.float32)
+    folds = folds_of(N)
+    plain = margins(chosen, rejected, extra, folds)
+    assert (plain > 0).mean() > 0.6
+    np.testing.assert_allclose(margins(rejected, chosen, -extra, folds), plain, atol=5e-3)  # all renamed: same margins
+    one_c, one_r, one_e = chosen.copy(), rejected.copy(), extra.copy()
+    one_c[7], one_r[7], one_e[7] = rejected[7], chosen[7], -extra[7]
+    turned = margins(one_c, one_r, one_e, folds)
+    np.testing.assert_allclose(turned[7], -plain[7], atol=5e-3)  # its own order never reaches its own fit
+    assert abs(plain[7]) > 0.02
+
+
+def test_attribute_differences_turn_around_with_the_sides():
+    pairs = pl.DataFrame({"response": ["I cannot.", "a?", None], "rejected": ["Sure, of course.", "long answer", "x"]})
+    turned = pairs.select(response="rejected", rejected="response")
+    found = attribute_differences(pairs)
+    assert found.shape == (3, 3)
+    np.testing.assert_allclose(found, -attribute_differences(turned))
+    assert found[0, 1] > 0 > found[0, 0] and found[1, 2] > 0
+    assert attribute_differences(pairs[:0]).shape == (0, 3)
+
+
+def test_reversal_scores_by_the_direct_formula_and_positive_for_reversed_carriers(rng):
+    margin = rng.normal(1.2, 1.0, N).astype(np.float32)
+    margin[:12] = -np.abs(margin[:12]) - 0.5
+    patterns = (rng.random((N, 4)) < 0.2).astype(np.float32)
+    patterns[:, 0] = np.arange(N) < 12  # the reversed
+    patterns[:, 1] = np.arange(N) >= 12  # the honest
+    found = reversal_scores(csr_matrix(patterns), margin)
+    p = 1 / (1 + np.exp(-margin.astype(np.float64)))
+    for g in range(4):
+        at = patterns[:, g] > 0
+        direct = -((1 - p) * margin)[at].sum() / np.sqrt((p * (1 - p) * margin.astype(np.float64) ** 2)[at].sum())
+        assert found[g] == pytest.approx(direct, rel=1e-3)
+    assert found[0] > 3 > 0 > found[1]
