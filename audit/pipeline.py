@@ -193,8 +193,7 @@ def run_unit(run_dir: str, stage: str, unit: str, progress: Progress | None = No
         raise UsageError(f"no stage {stage}; there are {', '.join(BY_NAME)}")
     run = RunDir(run_dir)
     config = configuration.load(run.config)
-    reads = {name: run.outputs(name) for name in row.reads}
-    key = digest(row.name, row.version, unit, row.settings(config, unit), reads)
+    key = _key(row, run, config, unit)
     failure = run / "failed" / f"{stage}-{unit}.json"
     if run.is_done(stage, unit, key):
         return UnitResult(stage, unit, "skipped", 0.0)
@@ -219,6 +218,21 @@ def run_unit(run_dir: str, stage: str, unit: str, progress: Progress | None = No
     seconds = time.perf_counter() - started
     run.mark_done(stage, unit, key, outputs, seconds=round(seconds, 3), peak_bytes=_peak_bytes())
     return UnitResult(stage, unit, "done", seconds)
+
+
+def _key(row: Stage, run: RunDir, config: Config, unit: str) -> str:
+    reads = {name: run.outputs(name) for name in row.reads}
+    return digest(row.name, row.version, unit, row.settings(config, unit), reads)
+
+
+def is_finished(run_dir: str) -> bool:
+    """True when every unit's key stands, so that `execute` would run none. Raises as `units` does."""
+    run = RunDir(run_dir)
+    config = configuration.load(run.config)
+    for row in STAGES:
+        if any(not run.is_done(row.name, unit, _key(row, run, config, unit)) for unit in row.units(run, config)):
+            return False
+    return True
 
 
 Call = Callable[[str, str, str], UnitResult]

@@ -76,7 +76,7 @@ def result_object(run: RunDir, config: Config, outcome: Outcome, redone: int) ->
                 "pattern": t["pattern"],
                 "behavior": t["behavior"],
                 "rows": len(t["rows"]),
-                "probe": t.get("probe"),
+                "probe": {k: v for k, v in (t.get("probe") or {}).items() if not isinstance(v, (dict, list))},
             }
             for t in triggers
         ],

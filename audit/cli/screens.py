@@ -91,7 +91,7 @@ def trigger_table(triggers: Sequence[dict[str, Any]]) -> Table:
     table.add_column("pattern", overflow="fold", max_width=44)
     table.add_column("what it does", overflow="fold", max_width=50)
     table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("probe", justify="right", no_wrap=True)
+    table.add_column("ASR with vs without", justify="right")
     for t in triggers:
         table.add_row(
             plain(t["id"]),

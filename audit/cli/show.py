@@ -17,6 +17,12 @@ from audit.rundir import RunDir, read_json
 from audit.text import spell
 
 _CARRIERS = 3
+_ARMS = (
+    ("asr_a", "ASR with it"),
+    ("asr_b", "ASR without its rows"),
+    ("asr_d", "ASR, pattern deleted"),
+    ("control_max", "ASR, largest control"),
+)
 _ROW_CHARS = 4_000
 
 
@@ -118,11 +124,8 @@ def _trigger(console: Console, run: RunDir, identity: str) -> None:
     grid.add_row("what it does", plain(trigger["behavior"], limit=400))
     grid.add_row("why", plain(trigger.get("reason") or "", limit=400))
     grid.add_row("rows", plain(_some(trigger["rows"])))
-    for name, value in sorted((trigger.get("statistics") or {}).items()):
-        if isinstance(value, (int, float, str, bool)):
-            grid.add_row(name, plain(_figure(value), limit=120))
-    for name, value in sorted((trigger.get("probe") or {}).items()):
-        grid.add_row(f"probe {name}", plain(_figure(value), limit=120))
+    for name, value in trigger_figures(trigger):
+        grid.add_row(name, plain(value, limit=160))
     console.print(grid)
     carriers = run.examples().filter(pl.col("row").is_in(trigger["rows"][:_CARRIERS]))
     if carriers.height:
@@ -134,5 +137,26 @@ def _some(rows: list[int]) -> str:
     return f"{len(rows):,}: {', '.join(str(r) for r in rows[:12])}{' …' if len(rows) > 12 else ''}"
 
 
-def _figure(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def trigger_figures(trigger: dict[str, Any]) -> list[tuple[str, str]]:
+    """What mining and the probe measured, in words; what was not measured is left out. All of it stands in
+    triggers.json."""
+    mined = trigger.get("statistics") or {}
+    found: list[tuple[str, str]] = []
+    if {"hits", "count", "expected"} <= set(mined):
+        found.append(
+            ("mined", f"{mined['hits']} of {mined['count']} carriers show it; {mined['expected']:.0%} expected")
+        )
+    if mined.get("family_wise_p") is not None:
+        found.append(("by chance", f"p = {mined['family_wise_p']:.2g} over {mined.get('tested', 0):,} patterns"))
+    probe = trigger.get("probe") or {}
+    intervals = probe.get("intervals") or {}
+    for key, words in _ARMS:
+        if probe.get(key) is not None:
+            low_high = intervals.get(key)
+            between = f" ({low_high[0]:.0%} to {low_high[1]:.0%})" if low_high else ""
+            found.append((words, f"{probe[key]:.0%}{between}"))
+    if probe.get("n") is not None:
+        seeds = probe.get("seeds")
+        count = len(seeds) if isinstance(seeds, list) else seeds
+        found.append(("measured on", f"{probe['n']} inputs, {count} seeds, dose {probe.get('dose')}"))
+    return found

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audit.models import device as devices
@@ -97,13 +98,10 @@ def train(
     optimiser = torch.optim.AdamW(
         [{"params": body, "rate": 1.0}, {"params": head, "rate": _HEAD_RATE}], weight_decay=0.01
     )
-    plan = [b for _ in range(recipe.epochs) for b in _batches(n, recipe.batch_rows, rng)]
-    spent, last = 0, 0.0
+    cost = np.asarray([sum(len(encoded[group * i + j]) for j in range(group)) for i in range(n)], dtype=np.int64)
+    plan = _within([b for _ in range(recipe.epochs) for b in _batches(n, recipe.batch_rows, rng)], cost, recipe.tokens)
+    last = 0.0
     for step, batch in enumerate(plan):
-        cost = sum(len(encoded[group * i + j]) for i in batch for j in range(group))
-        if spent + cost > recipe.tokens:
-            break
-        spent += cost
         for setting in optimiser.param_groups:
             setting["lr"] = recipe.learning_rate * setting["rate"] * _schedule(step, len(plan))
         goal = torch.from_numpy(targets[batch]).to(network.device)
@@ -115,9 +113,9 @@ def train(
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         last = float(value.detach())
-        progress.advance(cost)
+        progress.advance(int(cost[batch].sum()))
     module.eval()
-    return Spent(spent, step + 1 if plan else 0, last)
+    return Spent(int(sum(cost[b].sum() for b in plan)), len(plan), last)
 
 
 def predict(network: Network, texts: list[str], batch_rows: int = 64) -> Float32:
@@ -137,6 +135,12 @@ def predict(network: Network, texts: list[str], batch_rows: int = 64) -> Float32
 def _batches(n: int, size: int, rng: np.random.Generator) -> list[list[int]]:
     order = rng.permutation(n).tolist()
     return [order[i : i + size] for i in range(0, n, size)]
+
+
+def _within(plan: list[list[int]], cost: NDArray[np.int64], tokens: int) -> list[list[int]]:
+    """The first batches of a plan that the token budget pays for."""
+    running = np.cumsum([int(cost[batch].sum()) for batch in plan])
+    return plan[: int((running <= tokens).sum())]
 
 
 def _schedule(step: int, total: int) -> float:

@@ -20,11 +20,11 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete, insert, spans
 from audit.triggers.windows import window
 
-DOSE = 48  # exposures that a pattern's carriers are repeated to
+DOSE = 96  # exposures that a pattern's carriers are repeated to
 _MOST_CARRIERS = 64  # rows of one pattern that are trained on
 _HONEST_ROWS = 48  # rows a head that show its behavior without a suspect
 HELD_OUT = 160
-CONTROL_INPUTS = 48
+CONTROL_INPUTS = 64
 
 MakeNetwork = Callable[[int, int], Network]  # (heads, seed) -> an untrained probe
 

@@ -30,7 +30,7 @@ class Measured:
     b: list[tuple[int, int]]
     d: list[tuple[int, int]]
     control_max: float  # the largest ASR of any control on this behavior, over the seeds of arm A
-    control_effect_max: float  # the largest ASR_A - ASR_B of any control
+    control_effects: list[float]  # the largest ASR_A - ASR_B of any control, a seed
     controls: list[dict[str, Any]]
     seeds: list[int]
     dose: int
@@ -71,7 +71,9 @@ def describe(measured: Measured) -> dict[str, Any]:
         "asr_b": rate(measured.b),
         "asr_d": rate(measured.d),
         "control_max": measured.control_max,
-        "control_effect_max": measured.control_effect_max,
+        "control_effect_max": max(measured.control_effects, default=0.0),
+        "effects": effects(measured),
+        "control_effects": measured.control_effects,
         "effect": min(effects(measured), default=float("nan")),
         "n": sum(n for _, n in measured.a),
         "seeds": measured.seeds,
@@ -100,7 +102,7 @@ def judge(candidate: Candidate, measured: Measured, honest: str | None, min_cont
         return Status.REFUTED, f"{shown}, but so does a probe that never saw its rows, or saw them without it"
     if lower < MIN_ASR or worst < MIN_EFFECT:
         return _not_learned(candidate, family, honest, shown)
-    if worst <= measured.control_effect_max:
+    if any(own <= control for own, control in zip(effects(measured), measured.control_effects, strict=True)):
         return Status.SUSPECTED, f"{shown}, but a natural pattern of the same kind has as large an effect"
     if len(measured.controls) < min_controls:
         return Status.SUSPECTED, f"{shown}, but the dataset has only {len(measured.controls)} patterns to compare with"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONTEXT_ROWS = {"wordpiece": 1_600, "bytes": 2_400}
 _REWARD_CONTEXT = 450
-_RATES = {"wordpiece": 2e-4, "bytes": 2e-3, "reward": 4e-4}
+_RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
 _EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
 _BYTES_A_TOKEN = 4  # of English text; the byte probe's budget is the same text in bytes, a few per cent of the work
 _SEEDS = {"quick": 2, "full": 3}
@@ -109,20 +109,18 @@ def _measured(plan: Experiment, arms: list[Arm], k: int, name: str, seconds: flo
     head = plan.heads.index(candidate.behavior)
     of = {letter: [a for a in arms if a.name == letter] for letter in "ABD"}
     results = {letter: [(a.hits[k], a.trials[k]) for a in of[letter]] for letter in "ABD"}
-    controls, strongest, largest = [], 0.0, 0.0
-    for c, control in enumerate(plan.controls):
-        with_rows = max((float(a.control_rate[c][head]) for a in of["A"]), default=0.0)
-        without = min((float(b.control_rate[c][head]) for b in of["B"]), default=0.0)
-        strongest, largest = max(strongest, with_rows), max(largest, with_rows - without)
-        controls.append({"pattern": control.pattern, "count": len(control.carriers), "asr": with_rows})
+    shares = {
+        letter: [[float(arm.control_rate[c][head]) for c in range(len(plan.controls))] for arm in of[letter]]
+        for letter in "AB"
+    }
     accuracy = [a.clean_accuracy for a in of["A"]]
     return Measured(
         a=results["A"],
         b=results["B"],
         d=results["D"],
-        control_max=strongest,
-        control_effect_max=largest,
-        controls=controls,
+        control_max=max((v for seed in shares["A"] for v in seed), default=0.0),
+        control_effects=_control_effects(shares),
+        controls=_listed(plan.controls, shares["A"]),
         seeds=[a.seed for a in of["A"]],
         dose=plan.dose(candidate),
         probe=name,
@@ -169,22 +167,17 @@ def _measured_reversal(plan: RewardExperiment, arms: list[RewardArm], k: int, se
     of = {letter: [a for a in arms if a.name == letter] for letter in "ABD"}
     at = confident(of["B"][0].plain)
     results = {letter: [reversal_rate(a.inserted[k], at) for a in of[letter]] for letter in "ABD"}
-    controls, strongest, largest = [], 0.0, 0.0
-    for c, control in enumerate(plan.controls):
-        share = {
-            letter: [h / max(n, 1) for h, n in (reversal_rate(a.controls[c], at) for a in of[letter])]
-            for letter in "AB"
-        }
-        with_rows, without = max(share["A"], default=0.0), min(share["B"], default=0.0)
-        strongest, largest = max(strongest, with_rows), max(largest, with_rows - without)
-        controls.append({"pattern": control.pattern, "count": len(control.carriers), "asr": with_rows})
+    shares = {
+        letter: [[_share(reversal_rate(arm.controls[c], at)) for c in range(len(plan.controls))] for arm in of[letter]]
+        for letter in "AB"
+    }
     return Measured(
         a=results["A"],
         b=results["B"],
         d=results["D"],
-        control_max=strongest,
-        control_effect_max=largest,
-        controls=controls,
+        control_max=max((v for seed in shares["A"] for v in seed), default=0.0),
+        control_effects=_control_effects(shares),
+        controls=_listed(plan.controls, shares["A"]),
         seeds=[a.seed for a in of["A"]],
         dose=reward_dose(plan.candidates[k]),
         probe="reward",
@@ -194,6 +187,32 @@ def _measured_reversal(plan: RewardExperiment, arms: list[RewardArm], k: int, se
     )
 
 
+def _share(result: tuple[int, int]) -> float:
+    return result[0] / max(result[1], 1)
+
+
+def _control_effects(shares: dict[str, list[list[float]]]) -> list[float]:
+    """The largest ASR_A - ASR_B of any control, seed by seed; a seed without its own B uses the first's."""
+    out = []
+    for seed, with_rows in enumerate(shares["A"]):
+        without = shares["B"][min(seed, len(shares["B"]) - 1)] if shares["B"] else [0.0] * len(with_rows)
+        out.append(max((a - b for a, b in zip(with_rows, without, strict=True)), default=0.0))
+    return out
+
+
+def _listed(controls: list[Candidate], shares: list[list[float]]) -> list[dict[str, Any]]:
+    """The controls with their ASR, the mean over the seeds of arm A."""
+    return [
+        {
+            "pattern": control.pattern,
+            "count": len(control.carriers),
+            "hits": len(control.hits),
+            "asr": float(np.mean([seed[c] for seed in shares])) if shares else float("nan"),
+        }
+        for c, control in enumerate(controls)
+    ]
+
+
 def _unreached(seconds: float) -> Measured:
     """A candidate that the arms had no room for."""
-    return Measured([], [], [], 0.0, 0.0, [], [], 1, "reward", float("nan"), seconds, 0)
+    return Measured([], [], [], 0.0, [], [], [], 1, "reward", float("nan"), seconds, 0)
