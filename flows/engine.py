@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from audit import pipeline
 from audit.errors import TunevetError
 from audit.job import Listener, LocalEngine
 from audit.pipeline import UnitResult
@@ -31,6 +32,9 @@ class PrefectEngine:
     def run(self, run_dir: str, listener: Listener) -> list[UnitResult]:
         """All units of a run directory. Raises what the units raise, never what Prefect raises."""
         ledger = Ledger(listener)
+        if pipeline.is_finished(run_dir):
+            self.name = "local, for there was nothing to redo"
+            return LocalEngine().run(run_dir, ledger)
         try:
             self._connect(ledger)
             _run_flow(run_dir, ledger, limit_gpu=self._server is None)

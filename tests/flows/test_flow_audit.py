@@ -62,6 +62,14 @@ def _artifacts() -> dict[str, Any]:
     return {artifact["key"]: artifact for artifact in found}
 
 
+def _flow_runs() -> list[dict[str, Any]]:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        found: list[dict[str, Any]] = client.request("POST", "/flow_runs/filter", json={}).json()
+    return found
+
+
 def test_units_run_as_tasks_and_the_artifacts_appear(engine, prepared):
     noted = Noted()
     results = engine.run(prepared, noted)
@@ -77,7 +85,9 @@ def test_units_run_as_tasks_and_the_artifacts_appear(engine, prepared):
 
 def test_a_second_run_redoes_nothing(engine, prepared):
     engine.run(prepared, Silent())
+    before = len(_flow_runs())
     assert {r.status for r in engine.run(prepared, Silent())} == {"skipped"}
+    assert len(_flow_runs()) == before  # nothing to do is no reason to start Prefect
 
 
 def test_the_gpu_limit_is_made_once_and_left_as_the_user_sets_it(engine, prepared):
