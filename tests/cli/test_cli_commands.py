@@ -25,7 +25,7 @@ def test_show_a_run_a_row_and_a_trigger(tunevet, run):
     assert whole.code == row.code == trigger.code == 0
     assert "BLOCK" in whole.out
     assert "row 7: remove" in row.out and "reviews.csv, line 9" in row.out and "zzq" in row.out
-    assert "T1: confirmed" in trigger.out and "7, 21, 40" in trigger.out and "asr_a" in trigger.out
+    assert "T1: confirmed" in trigger.out and "7, 21, 40" in trigger.out and "ASR with it" in trigger.out
 
 
 def test_show_as_json(tunevet, run):
