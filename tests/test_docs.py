@@ -223,6 +223,14 @@ def test_the_manifest_has_the_documented_fields():
     assert [bare(r[0]) for r in table_under(ROOT / "docs" / "run-directory.md", "manifest.json")] == keys
 
 
+def test_the_figures_of_a_proof_are_documented():
+    source = ast.parse((ROOT / "audit" / "triggers" / "judge.py").read_text(encoding="utf-8"))
+    describe = next(n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == "describe")
+    made = max((n for n in ast.walk(describe) if isinstance(n, ast.Dict)), key=lambda d: len(d.keys))
+    rows = {bare(r[0]): r[1] for r in table_under(ROOT / "docs" / "run-directory.md", "triggers.json")}
+    assert {k.value for k in made.keys if isinstance(k, ast.Constant)} <= set(re.findall(r"`(\w+)`", rows["probe"]))
+
+
 def test_the_stages_are_those_of_the_pipeline():
     rows = table_under(ROOT / "docs" / "run-directory.md", "What the stages write")
     assert [bare(r[0]) for r in rows] == [stage.name for stage in pipeline.STAGES]
