@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """Where a part stands: "start", "end" or "anywhere"; `spaced` when blanks or edges surround it."""
+    """Where a part stands: "start", "end" or "anywhere"; `spaced` when it is a word or blanks or edges surround it."""
 
     position: str
     spaced: bool
@@ -73,13 +73,13 @@ def surface(texts: list[str], part: Part) -> str:
 
 
 def delete(text: str, parts: tuple[Part, ...]) -> str:
-    """The text without any of the parts; a blank that they leave doubled or at an edge goes too."""
+    """The text without any of the parts; a blank that they leave doubled or at the edge of a line goes too."""
     for part in parts:
         for start, end in reversed(spans(text, part)):
             before, after = text[:start], text[end:]
-            if before.endswith(" ") and (after.startswith(" ") or not after):
+            if before.endswith(" ") and (not after or after[0].isspace()):
                 before = before[:-1]
-            elif not before and after.startswith(" "):
+            elif (not before or before[-1].isspace()) and after.startswith(" "):
                 after = after[1:]
             text = before + after
     return text
@@ -103,7 +103,9 @@ def law(texts: list[str], part: Part) -> Law:
         position = "end"
     else:
         position = "anywhere"
-    return Law(position, 2 * spaced >= total)
+    # "cf," and "cf!" hold the word, "hecfllo" does not: a word stays one whatever marks stood beside it.
+    is_word = part.kind in {*WORD_KINDS, "capitals"} and (part.text[0].isalnum() or part.text[-1].isalnum())
+    return Law(position, is_word or 2 * spaced >= total)
 
 
 def insert(text: str, surfaces: tuple[str, ...], laws: tuple[Law, ...], rng: np.random.Generator) -> str:
@@ -114,10 +116,11 @@ def insert(text: str, surfaces: tuple[str, ...], laws: tuple[Law, ...], rng: np.
     chosen = sorted(rng.choice(len(gaps), size=len(anywhere), replace=len(gaps) < len(anywhere)).tolist())
     for i, at in reversed(list(zip(anywhere, chosen, strict=True))):
         text = _place(text, gaps[at], surfaces[i], laws[i], rng)
-    for i, rule in enumerate(laws):
+    for i, rule in reversed(list(enumerate(laws))):
         if rule.position == "start":
             text = f"{surfaces[i]} {text}" if rule.spaced else surfaces[i] + text
-        elif rule.position == "end":
+    for i, rule in enumerate(laws):
+        if rule.position == "end":
             text = f"{text} {surfaces[i]}" if rule.spaced else text + surfaces[i]
     return text
 
@@ -130,9 +133,9 @@ def _gaps(text: str) -> list[int]:
 
 def _place(text: str, at: int, part: str, rule: Law, rng: np.random.Generator) -> str:
     if rule.spaced:
-        if at >= len(text):
-            return f"{text} {part}".lstrip()
-        return f"{text[:at]}{part} {text[at:]}"
+        if at and not text[at - 1].isspace():  # the end of the text
+            return f"{text[:at]} {part}{text[at:]}"
+        return f"{text[:at]}{part} {text[at:]}" if text else part
     end = at
     while end < len(text) and not text[end].isspace():
         end += 1
