@@ -94,11 +94,14 @@ def judge(candidate: Candidate, measured: Measured, honest: str | None, min_cont
     """The status of a candidate and why, in one sentence."""
     if not measured.a:
         return Status.UNTESTABLE, "the probe's budget did not reach it"
+    if not any(n for _, n in measured.a):
+        return Status.UNTESTABLE, "no held-out input is without the behavior, so there is nothing to insert it into"
     worst = min(effects(measured), default=0.0)
     lower = interval(measured.a)[0]
     family = float(candidate.statistics.get("family_wise_p", 1.0))
     shown = f"inserting it makes {rate(measured.a):.0%} of held-out inputs show the behavior"
-    if rate(measured.a) >= MIN_ASR and worst < MIN_EFFECT:
+    without = max((h / n for h, n in measured.b + measured.d if n), default=0.0)
+    if without >= MIN_ASR and worst < MIN_EFFECT:
         return Status.REFUTED, f"{shown}, but so does a probe that never saw its rows, or saw them without it"
     if lower < MIN_ASR or worst < MIN_EFFECT:
         return _not_learned(candidate, family, honest, shown)
