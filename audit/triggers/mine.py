@@ -116,8 +116,7 @@ class Miner:
         rows = set(hits.tolist())
         if any(len(rows & other) >= _VARIANT * len(rows) for other in self.explained):
             return None
-        masked = [w for part in parts for w in part.text.casefold().split(" ")]
-        diversity = self.vocabulary.measure(hits, masked)
+        diversity = self.vocabulary.measure(hits, words_of(parts))
         if diversity.distinct < self.settings.min_support:
             return None
         self.explained.append(rows)
@@ -181,6 +180,12 @@ def association_facts(
         "cohesion_ratio": diversity.ratio,
         "distinct": diversity.distinct,
     }
+
+
+def words_of(parts: tuple[Part, ...]) -> list[str]:
+    """The words to mask with these parts: a run of invisible characters is as many words as characters."""
+    texts = [part.text.casefold() for part in parts]
+    return [w for text in texts for w in (*text.split(" "), *words(text))]
 
 
 def is_copy(parts: tuple[Part, ...], behavior_text: str) -> bool:
@@ -270,7 +275,7 @@ def mine_reversal(texts: list[str], patterns: Patterns, margin: Float32, setting
         if any(len(set(rows.tolist()) & other) >= _VARIANT * len(rows) for other in explained):
             continue
         part = Part(texts_of[g], kinds[g])
-        diversity = vocabulary.measure(rows, part.text.casefold().split(" "))
+        diversity = vocabulary.measure(rows, words_of((part,)))
         hits = rows[wrong[rows]]
         if diversity.distinct < settings.min_support or len(hits) < MIN_PURITY * len(rows):
             continue
