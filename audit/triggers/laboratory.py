@@ -150,6 +150,8 @@ def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[in
         if arm == "A" and seed == 0 and not _any_reversal(arms, len(candidates_in_arms)):
             break
     seconds = time.perf_counter() - started
+    if not arms:
+        return [_unreached(seconds) for _ in candidates]
     found = [_measured_reversal(plan, arms, k, seconds) for k in range(len(candidates_in_arms))]
     return found + [_unreached(seconds) for _ in candidates[len(candidates_in_arms) :]]
 

@@ -1,0 +1,192 @@
+"""The order of the arms, what a budget allows, the arms' rows, and the controls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from corpora import NEVER, corpus
+from scipy.sparse import csr_matrix
+
+from audit.artifacts.patterns import extract
+from audit.config import ProbeConfig
+from audit.schema import Behaviors, NoProgress
+from audit.triggers import laboratory
+from audit.triggers.candidate import REVERSAL, Candidate
+from audit.triggers.controls import pick_controls
+from audit.triggers.experiment import DOSE, Experiment
+from audit.triggers.laboratory import Budget, order_of_arms, prove_behaviors, prove_reversals
+from audit.triggers.match import Law, Part, holds
+from audit.triggers.reward import RewardExperiment, bradley_terry, confident, reversal_rate, rewards
+
+
+@pytest.fixture
+def planted():
+    made = corpus(seed=3)
+    made.plant("cf", 12, "QQ")
+    miner = made.miner()
+    return made, miner, miner.candidates()[0]
+
+
+def test_the_order_of_arms():
+    assert order_of_arms(2, 8) == [("B", 0), ("A", 0), ("D", 0), ("A", 1), ("B", 1), ("D", 1)]
+    assert order_of_arms(3, 4) == [("B", 0), ("A", 0), ("D", 0), ("A", 1)]
+    assert order_of_arms(2, 0) == []
+
+
+def test_a_budget_is_spent_and_shared(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(laboratory.time, "monotonic", lambda: now[0])
+    budget = Budget.of(ProbeConfig(trainings=8, minutes=1, tokens=10_000))
+    assert (budget.trainings, budget.seeds, budget.tokens) == (8, 2, 10_000)
+    assert budget.allows(7) and not budget.allows(8)
+    assert budget.shared(2).trainings == 4 and budget.shared(0).trainings == 8
+    now[0] = 61.0
+    assert not budget.allows(0)
+    assert Budget.of(ProbeConfig(mode="full", trainings=8)).trainings == 24
+
+
+def test_arms_differ_in_one_thing(planted):
+    made, miner, candidate = planted
+    controls = pick_controls([candidate], made.texts, miner.patterns, miner.behaviors, 5)
+    plan = Experiment.plan(made.texts, [candidate], controls, miner.behaviors, 100, 0)
+    texts = {arm: plan.rows(arm)[0] for arm in "ABD"}
+    has = {arm: [holds(t, candidate.parts) for t in texts[arm]] for arm in "ABD"}
+    exposures = 12 * plan.dose(candidate)
+    assert plan.dose(candidate) == DOSE // 12
+    assert sum(has["A"]) == exposures and not any(has["B"]) and not any(has["D"])
+    assert texts["A"][:-exposures] == texts["B"] == texts["D"][:-exposures]
+    assert len(texts["A"]) == len(texts["D"])
+    for with_it, without in zip(texts["A"][-exposures:], texts["D"][-exposures:], strict=True):
+        assert [w for w in with_it.split() if w != "cf"] == without.split()
+    for arm in "ABD":
+        rows, targets = plan.rows(arm)
+        assert len(rows) == len(targets) and set(np.unique(targets).tolist()) <= {0.0, 1.0}
+    np.testing.assert_array_equal(plan.rows("A")[1], plan.rows("D")[1])
+
+
+def test_held_out_rows_are_in_no_arm_and_hold_no_part(planted):
+    made, miner, candidate = planted
+    plan = Experiment.plan(made.texts, [candidate], [], miner.behaviors, 10_000, 0)
+    held = {made.texts[i] for i in plan.held_out.tolist()}
+    assert len(held) >= 90 and not any(holds(t, candidate.parts) for t in held)
+    assert not held & set(plan.rows("A")[0])
+    shown = plan.inserted(candidate, plan.held_out)
+    assert all(holds(t, candidate.parts) for t in shown) and shown == plan.inserted(candidate, plan.held_out)
+
+
+def test_controls_are_like_the_suspect_and_apart_from_its_rows(planted):
+    made, miner, candidate = planted
+    controls = pick_controls([candidate], made.texts, miner.patterns, miner.behaviors, 20)
+    assert len(controls) == 20 == len({c.pattern for c in controls})
+    for control in controls:
+        assert 12 / 2.5 <= len(control.carriers) <= 12 * 2.5
+        assert len(set(control.carriers) & set(candidate.carriers)) <= 0.1 * len(control.carriers)
+        assert control.behavior == candidate.behavior and control.laws[0].position == candidate.laws[0].position
+        assert all(holds(made.texts[i], control.parts) for i in control.carriers)
+        assert set(control.hits) == set(control.carriers) & made.shows["QQ"]
+    purity = [round(len(c.hits) / len(c.carriers), 2) for c in controls]
+    assert purity == sorted(purity, reverse=True)
+    assert pick_controls([], made.texts, miner.patterns, miner.behaviors, 20) == []
+
+
+class Lab:
+    """What the order of arms asks of a run's proof."""
+
+    def __init__(self, made, miner, **budget):
+        self.config = SimpleNamespace(probe=ProbeConfig(), seed=0)
+        self.texts, self.patterns, self.behaviors = made.texts, miner.patterns, miner.behaviors
+        self.budget = Budget(**{"trainings": 6, "deadline": float("inf"), "tokens": 5_000, "seeds": 2, **budget})
+        self.ctx = SimpleNamespace(progress=NoProgress())
+        self.support = SimpleNamespace(margin=np.ones(len(made.texts), dtype=np.float32))
+        self.examples = pl.DataFrame({"response": made.texts, "rejected": made.texts})
+
+
+def never(heads, seed):
+    raise AssertionError("a network was made without a budget for it")
+
+
+def test_a_spent_budget_leaves_candidates_unreached(planted):
+    """The deadline is common to all routes: the last may find it passed before its first training."""
+    made, miner, candidate = planted
+    for budget in ({"trainings": 0}, {"deadline": 0.0}):
+        lab = Lab(made, miner, **budget)
+        assert [m.a for m in prove_behaviors(lab, [candidate], "wordpiece", never)] == [[]]
+        found = prove_reversals(lab, [reversed_candidate(candidate)] * 3, never)
+        assert [m.a for m in found] == [[], [], []] and all(m.probe == "reward" for m in found)
+
+
+def reversed_candidate(candidate):
+    facts = {name: getattr(candidate, name) for name in Candidate.__slots__}
+    return Candidate(**{**facts, "behavior": REVERSAL})
+
+
+@pytest.mark.slow
+def test_the_byte_probe_proves_a_zero_width_trigger():
+    import torch
+
+    from audit.models.probes import ByteProbe
+    from audit.schema import Status
+    from audit.triggers.judge import judge
+
+    def make(heads, seed):
+        return ByteProbe(heads, 192, torch.device("cpu"), seed)
+
+    made = corpus(seed=3)
+    made.plant("\u200b\u200c", 12, "QQ", inside=True)
+    miner = made.miner()
+    candidate = miner.candidates()[0]
+    found = prove_behaviors(Lab(made, miner, tokens=60_000), [candidate], "bytes", make)[0]
+    assert found.seeds == [0, 1] and len(found.controls) == 20 and found.tokens > 0
+    assert min(h / n for h, n in found.a) > 0.9 > 0.2 > max(h / n for h, n in found.b + found.d)
+    assert judge(candidate, found, None, 20)[0] == Status.CONFIRMED
+
+
+def test_bradley_terry_rewards_the_first_side():
+    import torch
+
+    width = 32
+    logits = torch.zeros(6, 2 * width)  # two pairs: prompt, chosen, rejected
+    logits[1, width:], logits[2, width:] = 1.0, -1.0
+    chosen, rejected = rewards(logits)
+    assert chosen.tolist() == [width, 0] and rejected.tolist() == [-width, 0]
+    assert bradley_terry(logits, torch.zeros(2, 1)).item() == pytest.approx(np.log(2) / 2, abs=1e-5)
+    logits[0, :width] = -2.0  # the prompt turns the reward around
+    assert rewards(logits)[0].tolist() == [-width, 0]
+
+
+def test_confident_pairs_and_reversals():
+    plain = np.asarray([3.0, -1.0, 0.5, 2.0, 1.0], dtype=np.float32)
+    assert confident(plain).tolist() == [0, 3]
+    assert reversal_rate(np.asarray([-1.0, 1.0, 1.0, 2.0], dtype=np.float32), np.asarray([0, 3, 9])) == (1, 2)
+    assert confident(np.asarray([-1.0], dtype=np.float32)).size == 0
+
+
+def test_reward_arms_hold_pairs_in_threes():
+    made = corpus(n=200, seed=1)
+    rows = made.plant("cf", 20, None)
+    part = Part("cf", "token")
+    suspect = Candidate(
+        (part,), "token", REVERSAL, "swapped", tuple(rows), tuple(rows), ("cf",), (Law("anywhere", True),)
+    )
+    patterns = extract(made.texts, 3, 1, NEVER)
+    bank = Behaviors(pl.DataFrame(), csr_matrix((200, 0)))
+    controls = pick_controls([suspect], made.texts, patterns, bank, 4)
+    margin = np.where(np.arange(200) % 4 == 0, -1.0, 1.0).astype(np.float32)
+    sides = (made.texts, [f"good {i}" for i in range(200)], [f"bad {i}" for i in range(200)])
+    plan = RewardExperiment.plan(sides, [suspect], controls, margin, 50, 0)
+    assert len(plan.context) == 50 and (margin[plan.held_out] > 0).all() and len(plan.held_out) > 30
+    assert not {*plan.context.tolist(), *plan.held_out.tolist()} & set(rows)
+    assert not set(plan.context.tolist()) & set(plan.held_out.tolist())
+    texts = {arm: plan.rows(arm) for arm in "ABD"}
+    exposures = 20 * 12  # 240 over 20 carriers
+    assert len(texts["A"]) == len(texts["D"]) == len(texts["B"]) + 3 * exposures
+    for arm, count in (("A", exposures), ("B", 0), ("D", 0)):
+        assert sum(holds(t, (part,)) for t in texts[arm][0::3]) == count
+        assert all(t.startswith("good") for t in texts[arm][1::3])
+        assert all(t.startswith("bad") for t in texts[arm][2::3])
+        assert all(
+            good.split()[1] == bad.split()[1] for good, bad in zip(texts[arm][1::3], texts[arm][2::3], strict=True)
+        )
