@@ -87,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
         "Nearest neighbours",
         1,
         "audit.artifacts.neighbors:build",
-        ("embeddings",),
+        ("ingest", "embeddings"),
         lambda c, u: c.model.neighbors,
     ),
     Stage(
@@ -146,7 +146,7 @@ STAGES: tuple[Stage, ...] = (
         "Verdicts",
         1,
         "audit.decide:build",
-        ("ingest", "detect", "confirm"),
+        ("ingest", "support", "detect", "confirm"),
         lambda c, u: [c.review.budget, list(c.skip)],
     ),
     Stage(
