@@ -30,6 +30,7 @@ from audit.text import spell
 from audit.triggers import mine
 from audit.triggers.assess import honest_reason, masked_auc
 from audit.triggers.candidate import REVERSAL, Candidate
+from audit.triggers.experiment import DOSE
 from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
 from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
 from audit.triggers.match import insert, surface
@@ -44,14 +45,16 @@ _BYTES = 192
 
 
 def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
-    """Those beyond chance, or near it with carriers as diverse as random rows; the strongest first."""
+    """Those that the probe could confirm, the strongest first: associated beyond chance over all that was
+    tested; or nearly so, on carriers as diverse as random rows and enough of them to be learned undosed."""
     kept = []
     for c in candidates:
         s = c.statistics
         if c.behavior == REVERSAL:
             strong = s["reversal_score"] >= _MIN_REVERSAL and s["tail"] <= _WEAK_TAIL
         else:
-            strong = s["family_wise_p"] <= 0.05 or (s["tail"] <= _WEAK_TAIL and s["cohesion_ratio"] <= 2.0)
+            undosed = len(c.carriers) >= DOSE and s["tail"] <= _WEAK_TAIL and s["cohesion_ratio"] <= 2.0
+            strong = s["family_wise_p"] < FAMILY_WISE or undosed
         if strong:
             kept.append(c)
     kept.sort(key=lambda c: (c.statistics["tail"], c.pattern))

@@ -25,7 +25,7 @@ from audit.triggers.reward import dose as reward_dose
 if TYPE_CHECKING:
     from audit.triggers.confirm import Prover
 
-_CONTEXT_ROWS = {"wordpiece": 1_600, "bytes": 2_400}
+_CONTEXT_ROWS = {"wordpiece": 1_200, "bytes": 2_400}
 _REWARD_CONTEXT = 450
 _RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
 _EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
@@ -63,12 +63,12 @@ class Budget:
 
 
 def order_of_arms(seeds: int, trainings: int) -> list[tuple[str, int]]:
-    """B and A of the first seed, D of the first, then A, B and D of each further seed while they fit; with
-    few trainings A of a second seed goes before its B and D."""
-    plan = [("B", 0), ("A", 0), ("D", 0)]
-    for seed in range(1, seeds):
-        plan += [("A", seed), ("B", seed), ("D", seed)]
-    return plan[:trainings]
+    """B, A and D of the first seed, A of every further seed, then the further seeds' own B and D where the
+    budget has room; a seed without its own B or D is held against the first's."""
+    first = [("B", 0), ("A", 0), ("D", 0)]
+    again = [("A", seed) for seed in range(1, seeds)]
+    own = [(arm, seed) for seed in range(1, seeds) for arm in "BD"] if seeds > _SEEDS["quick"] else []
+    return [*first, *again, *own][:trainings]
 
 
 def prove_behaviors(

@@ -300,7 +300,10 @@ def build(ctx: Context, unit: str) -> list[Path]:
     ctx.progress.advance(1)
     if support.margin is not None:
         reversed_by = mine_reversal(texts, loaded["patterns"], np.asarray(support.margin), ctx.config.mining)
-        found = (reversed_by + found)[: ctx.config.mining.max_candidates]
+        # What a swap does to lengths or refusals is the swap, not a second trigger.
+        swapped = [set(c.carriers) for c in reversed_by]
+        apart = [c for c in found if not any(len(rows & set(c.hits)) >= _VARIANT * len(c.hits) for rows in swapped)]
+        found = (reversed_by + apart)[: ctx.config.mining.max_candidates]
     ctx.progress.advance(1)
     path = ctx.run / "triggers" / "candidates.json"
     write_json(path, [c.to_dict() for c in found])
