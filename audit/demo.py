@@ -43,7 +43,9 @@ class Comparison:
     reviewed: int  # of the poisoned rows
     clean: int
     clean_removed: int
-    others: tuple[tuple[str, int, int], ...]  # what else was planted: its kind, rows flagged by a check, rows
+    others: tuple[
+        tuple[str, int, int], ...
+    ]  # what else was planted: its kind, rows that a check flagged or a finding names, rows
 
     @property
     def ok(self) -> bool:
@@ -98,8 +100,8 @@ def _others(case: Case, touched: set[int]) -> tuple[tuple[str, int, int], ...]:
 
 
 def _flagged(run: RunDir) -> set[int]:
-    """Rows that reach the threshold of any check."""
-    found: set[int] = set()
+    """Rows that reach the threshold of any check, or that a finding names."""
+    found: set[int] = set(pl.read_parquet(run.findings, columns=["rows"])["rows"].explode().drop_nulls())
     for path in sorted((run / "checks").glob("*.json")):
         check = read_json(path)
         if check["threshold"] is not None:
