@@ -56,7 +56,7 @@ def _print(console: Console, found: list[Comparison]) -> None:
     console.print(table)
     for c in found:
         for kind, flagged, planted_rows in c.others:
-            line = f"{c.case.name}: {flagged:,} of {planted_rows:,} rows of planted {kind} were flagged or named in a finding"
+            line = f"{c.case.name}: {flagged:,} of {planted_rows:,} rows of planted {kind} flagged or in a finding"
             console.print(plain(line, style="dim"))
     console.print()
     for c in found:
