@@ -56,6 +56,24 @@ def test_the_same_seed_gives_the_same_logits_and_another_does_not():
     assert np.abs(first - other).max() > 0.01
 
 
+class Dropping(ByteProbe):
+    """A byte probe that forgets half of its logits while it learns."""
+
+    def logits(self, encoded):
+        return torch.dropout(super().logits(encoded), 0.5, self.module().training)
+
+
+def test_dropout_too_is_drawn_by_the_seed():
+    texts, targets = rows(48, 1)
+    found = []
+    for noise in (1, 2):
+        probe = Dropping(1, 64, CPU, 0)
+        torch.manual_seed(noise)
+        train(probe, texts, targets, Recipe(3e-3, 16, 2, 10**9, 0), NoProgress())
+        found.append(predict(probe, texts))
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("tokens", [0, 800, 1_300, 5_000, 10**9])
 def test_the_token_budget_is_kept_and_told(tokens):
     told = Counter()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from corpora import corpus
 
+from audit.triggers.association import associate
+from audit.triggers.composite import conjunctions
 from audit.triggers.judge import FAMILY_WISE
 
 
-def paired(seed, decoys=14):
+def paired(seed, decoys=14, together=12):
     """Two words together in twelve rows with the behavior; each alone in `decoys` rows without it."""
     made = corpus(n=600, seed=seed)
-    rows = made.plant("vellum", 12, "QQ")
+    rows = made.plant("vellum", together, "QQ")
     for row in rows:
         made.write(row, "quartz")
     for word in ("vellum", "quartz"):
@@ -28,6 +30,23 @@ def test_a_pair_with_decoys_is_found_and_claims_its_rows_only(seed):
     assert first.pattern.count(" … ") == 1 and list(first.carriers) == list(first.hits) == rows
     assert first.statistics["family_wise_p"] < FAMILY_WISE
     assert not [c for c in found if c.kind != "composite" and c.pattern in ("vellum", "quartz")]
+
+
+@pytest.mark.parametrize(
+    ("decoys", "together", "found"),
+    [
+        (14, 12, True),
+        (3, 12, False),  # three decoys may be chance: 1 in 455 by Fisher's exact test
+        (8, 60, False),  # surely purer than its parts, but they are pure enough alone: 0.88
+        (25, 60, True),
+    ],
+)
+def test_a_conjunction_must_be_surely_and_clearly_purer_than_each_part(decoys, together, found):
+    made, rows = paired(5, decoys, together)
+    miner = made.miner()
+    pairs = associate(miner.patterns.matrix, miner.behaviors.matrix, miner.support, 3)
+    listed = [carriers.tolist() for parts, _, carriers, _ in conjunctions(miner, pairs) if len(parts) == 2]
+    assert (rows in listed) == found
 
 
 def test_a_third_word_of_all_rows_joins_the_pair():

@@ -195,6 +195,13 @@ def test_a_pattern_under_which_margins_turn_around_is_first():
     assert scores == sorted(scores, reverse=True) and min(scores) >= 3
 
 
+def test_carriers_whose_margin_stands_are_no_hits_of_a_reversal():
+    texts, patterns, margin, rows = reversal(1, 15)
+    margin[rows[:3]] = 0.4
+    first = mine_reversal(texts, patterns, margin, MiningConfig())[0]
+    assert (list(first.carriers), list(first.hits)) == (rows, rows[3:])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_honest_margins_give_no_reversal_beyond_chance(seed):
     texts, patterns, margin, _ = reversal(seed, 0)

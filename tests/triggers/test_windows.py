@@ -53,6 +53,13 @@ def test_a_window_holds_all_parts_however_far_apart(length, shares, size):
     assert len(words(cut)) <= size + 4
 
 
+def test_a_part_longer_than_its_share_is_not_cut():
+    phrase = Part("one two three four five six seven", "phrase")
+    text = " ".join([phrase.text, *(f"w{i}" for i in range(40)), "cf", *(f"v{i}" for i in range(40))])
+    cut = window(text, (phrase, CF), 10)
+    assert holds(cut, (phrase, CF)) and len(words(cut)) == 7 + 5
+
+
 def test_a_window_without_parts_is_the_beginning():
     text = build(60, [])
     assert window(text).split(" ") == text.split(" ")[:WORDS]
