@@ -26,7 +26,10 @@ class EncoderProbe:
 
     name = "wordpiece"
 
-    def __init__(self, files: ModelFiles, heads: int, layers: int, max_tokens: int, device: torch.device) -> None:
+    def __init__(
+        self, files: ModelFiles, heads: int, layers: int, max_tokens: int, device: torch.device, seed: int
+    ) -> None:
+        torch.manual_seed(seed)
         source: dict[str, Any] = {"revision": files.revision, "local_files_only": files.revision is None}
         self.device, self.max_tokens = device, max_tokens
         self.tokenizer: Any = AutoTokenizer.from_pretrained(files.location, **source)

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from audit import artifacts
 from audit.models import device as devices
@@ -98,9 +97,8 @@ class Prover:
 
     def wordpiece(self, heads: int, seed: int) -> Network:
         """An untrained encoder probe."""
-        torch.manual_seed(seed)
         layers = 2 if self.config.probe.mode == "quick" else 0
-        return EncoderProbe(self.files, heads, layers, _WORDPIECE_TOKENS, self.device)
+        return EncoderProbe(self.files, heads, layers, _WORDPIECE_TOKENS, self.device, seed)
 
     def bytes(self, heads: int, seed: int) -> Network:
         """An untrained byte probe."""

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
+from audit.models.reward import WIDTH, bradley_terry, margins
 from audit.models.training import Network, Recipe, predict, train
 from audit.schema import Float32, Int64, Progress
 from audit.triggers.candidate import Candidate
@@ -27,25 +26,11 @@ from audit.triggers.windows import window
 
 PROMPT_WORDS = 16
 RESPONSE_WORDS = 22
-WIDTH = 32  # of u and v
 DOSE = 240  # exposures of a suspect's pairs: a reversal is an interaction and takes more than a word's pull
 _MOST_CARRIERS = 240
 HELD_OUT = 120
 CONTROL_INPUTS = 32
 _CONFIDENT = 0.5  # of held-out pairs, the half with the larger margin in arm B
-
-
-def rewards(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Rewards of the chosen and of the rejected response, (B,) each, from (3B, 2 * WIDTH) logits of prompt,
-    chosen and rejected in turn: the first half of a row is u, the second v."""
-    u = 1 + logits[0::3, :WIDTH]
-    return (u * logits[1::3, WIDTH:]).sum(dim=-1), (u * logits[2::3, WIDTH:]).sum(dim=-1)
-
-
-def bradley_terry(logits: Tensor, targets: Tensor) -> Tensor:
-    """Minus log-likelihood that chosen beats rejected; targets are not used, the order is the target."""
-    chosen, rejected = rewards(logits.float())
-    return -nn.functional.logsigmoid(chosen - rejected).mean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +123,7 @@ class RewardExperiment:
         texts = [t for i, prompt in zip(rows, prompts, strict=True) for t in self._pair(i, prompt)]
         if not texts:
             return np.zeros(0, dtype=np.float32)
-        chosen, rejected = rewards(torch.from_numpy(predict(network, texts)))
-        return np.asarray((chosen - rejected).numpy(), dtype=np.float32)
+        return margins(predict(network, texts))
 
 
 def dose(candidate: Candidate) -> int:

@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def encoder_probe():
     torch.manual_seed(0)
-    return EncoderProbe(resolve("minilm"), 3, 1, 16, CPU)
+    return EncoderProbe(resolve("minilm"), 3, 1, 16, CPU, 0)
 
 
 def logits(probe, texts):

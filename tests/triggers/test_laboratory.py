@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from audit.artifacts.patterns import extract
 from audit.config import ProbeConfig
+from audit.models.reward import bradley_terry, rewards
 from audit.schema import Behaviors, NoProgress
 from audit.triggers import laboratory
 from audit.triggers.candidate import REVERSAL, Candidate
@@ -19,7 +20,7 @@ from audit.triggers.controls import pick_controls
 from audit.triggers.experiment import DOSE, Experiment
 from audit.triggers.laboratory import Budget, order_of_arms, prove_behaviors, prove_reversals
 from audit.triggers.match import Law, Part, holds
-from audit.triggers.reward import RewardExperiment, bradley_terry, confident, reversal_rate, rewards
+from audit.triggers.reward import RewardExperiment, confident, reversal_rate
 
 
 @pytest.fixture

@@ -1,0 +1,92 @@
+"""The parts of a report that hold row text, already clipped and marked: pieces, texts, examples, row cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PLAIN, HIT, CHIP, HIT_CHIP = "", "hit", "chip", "hit chip"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of characters shown in one way."""
+
+    text: str
+    mark: str = PLAIN  # "" | hit: the suspicious span | chip: a spelled-out invisible character | hit chip
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Row text made harmless and short."""
+
+    pieces: tuple[Piece, ...]
+    shown: int  # characters of the original that are shown
+    total: int  # characters of the original
+    offset: int = 0  # where in the original the shown part begins
+
+    @property
+    def clipped(self) -> bool:
+        """True when part of the original is not shown."""
+        return self.shown < self.total
+
+    @property
+    def plain(self) -> str:
+        """The shown text as one string, chips as ⟦U+200B⟧."""
+        return "".join(f"⟦{p.text}⟧" if p.mark.endswith(CHIP) else p.text for p in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One part of an example: the input, a turn, the chosen or the rejected response."""
+
+    name: str
+    role: str  # input | output | rejected | turn: how it is laid out
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row as evidence beside something else."""
+
+    row: int
+    fields: tuple[Field, ...]
+    label: str | None
+    source: str | None
+    verdict: str
+    similarity: float | None = None  # cosine to the row it stands beside
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one check says of one row."""
+
+    check: str
+    code: str
+    title: str
+    value: float
+    threshold: float | None  # None: this check flags no single rows
+    below: float  # share of all scored rows with a lower score, 0..1
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowCard:
+    """A row to be decided, with all that led to its verdict."""
+
+    rank: int  # 1 is the most suspicious
+    row: int
+    content_hash: str
+    verdict: str
+    score: float | None
+    codes: tuple[str, ...]
+    trigger_ids: tuple[str, ...]
+    fields: tuple[Field, ...]
+    label: str | None
+    annotator: str | None
+    source: str | None
+    place: str  # file and line
+    why: tuple[Text, ...]  # at most three sentences
+    scores: tuple[Score, ...]
+    fix: str  # what is proposed, a sentence
+    new_value: Text | None
+    neighbours: tuple[Example, ...]
