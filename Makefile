@@ -36,7 +36,7 @@ docs: $(STAMP)
 	$(BIN)/tunevet rules --markdown > docs/detectors.md
 
 bench: $(STAMP)
-	$(BIN)/python tests/bench.py $(BENCH)
+	$(BIN)/python tests/bench.py $(BENCH) --only "$(ONLY)"
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

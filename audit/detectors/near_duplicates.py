@@ -171,6 +171,7 @@ def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int])
         f"in {len(clusters.rows):,} clusters.",
         severity=Severity.INFO,
         score=copies / count,
+        rows=tuple(sorted(numbers[p] for rows in clusters.rows for p in rows)[:200]),
         details={"copies": copies, "clusters": len(clusters.rows)},
     )
     largest = sorted(clusters.rows, key=lambda rows: (-len(rows), _name(rows, hashes)))

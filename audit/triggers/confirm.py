@@ -107,20 +107,23 @@ class Prover:
     def prove(self, candidates: list[Candidate]) -> list[Trigger]:
         """Every candidate as a trigger with its status, confirmed first."""
         routes = self._routes(candidates)
-        self.budget = self.budget.shared(sum(bool(group) for name, group in routes.items() if name != "none"))
         out = [
             _trigger(c, Status.UNTESTABLE, "no probe's input changes when it is inserted", None, self.texts)
-            for c in routes["none"]
+            for c in routes.pop("none")
         ]
-        makers: dict[str, Callable[[int, int], Network]] = {"wordpiece": self.wordpiece, "bytes": self.bytes}
-        for name, make in makers.items():
+        # The strongest candidate's probe first: it spends what it needs, the others share what is left.
+        for name in sorted(routes, key=lambda r: min((c.statistics["tail"] for c in routes[r]), default=0.0)):
             if routes[name]:
-                out += self._judged(routes[name], prove_behaviors(self, routes[name], name, make))
-        if routes["reward"]:
-            out += self._judged(routes["reward"], prove_reversals(self, routes["reward"], self.wordpiece))
+                out += self._judged(routes[name], self._measure(name, routes[name]))
         order = {Status.CONFIRMED: 0, Status.SUSPECTED: 1, Status.UNTESTABLE: 2, Status.REFUTED: 3}
         out.sort(key=lambda t: (order[Status(t.status)], t.statistics.get("tail", 0.0), t.id))
         return out
+
+    def _measure(self, name: str, candidates: list[Candidate]) -> list[Measured]:
+        if name == "reward":
+            return prove_reversals(self, candidates, self.wordpiece)
+        makers: dict[str, Callable[[int, int], Network]] = {"wordpiece": self.wordpiece, "bytes": self.bytes}
+        return prove_behaviors(self, candidates, name, makers[name])
 
     def _routes(self, candidates: list[Candidate]) -> dict[str, list[Candidate]]:
         routes: dict[str, list[Candidate]] = {"wordpiece": [], "bytes": [], "reward": [], "none": []}

@@ -53,13 +53,13 @@ class Budget:
             seeds,
         )
 
-    def shared(self, routes: int) -> Budget:
-        """What one of several routes may spend; the deadline is common."""
-        return Budget(self.trainings // max(routes, 1), self.deadline, self.tokens, self.seeds)
-
-    def allows(self, spent: int) -> bool:
+    def allows(self) -> bool:
         """True when one more training fits."""
-        return spent < self.trainings and time.monotonic() < self.deadline
+        return self.trainings > 0 and time.monotonic() < self.deadline
+
+    def take(self) -> None:
+        """One training is spent."""
+        self.trainings -= 1
 
 
 def order_of_arms(seeds: int, trainings: int) -> list[tuple[str, int]]:
@@ -81,17 +81,17 @@ def prove_behaviors(
     plan = Experiment.plan(lab.texts, candidates, controls, lab.behaviors, _CONTEXT_ROWS[name], lab.config.seed)
     tokens = lab.budget.tokens * (_BYTES_A_TOKEN if name == "bytes" else 1)
     arms: list[Arm] = []
-    lab.ctx.progress.start(
-        f"probe ({name})", tokens * len(order_of_arms(lab.budget.seeds, lab.budget.trainings)), "tokens"
-    )
-    for arm, seed in order_of_arms(lab.budget.seeds, lab.budget.trainings):
-        if not lab.budget.allows(len(arms)):
+    order = order_of_arms(lab.budget.seeds, lab.budget.trainings)
+    lab.ctx.progress.start(f"probe ({name})", tokens * len(order), "tokens")
+    for arm, seed in order:
+        if not lab.budget.allows():
             lab.ctx.progress.note("probe budget reached")
             break
         if arm == "D" and seed == 0 and not _any_effect(arms, len(candidates)):
             break
         recipe = Recipe(_RATES[name], 32, _EPOCHS[name], tokens, lab.config.seed + seed)
         arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+        lab.budget.take()
     seconds = time.perf_counter() - started
     return [_measured(plan, arms, k, name, seconds) for k in range(len(candidates))]
 
@@ -143,10 +143,11 @@ def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[in
     lab.ctx.progress.start("probe (reward)", lab.budget.tokens * len(order), "tokens")
     arms: list[RewardArm] = []
     for arm, seed in order:
-        if not lab.budget.allows(len(arms)):
+        if not lab.budget.allows():
             break
         recipe = Recipe(_RATES["reward"], 24, _EPOCHS["reward"], lab.budget.tokens, lab.config.seed + seed)
         arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+        lab.budget.take()
         if arm == "A" and seed == 0 and not _any_reversal(arms, len(candidates_in_arms)):
             break
     seconds = time.perf_counter() - started

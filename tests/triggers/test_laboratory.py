@@ -40,15 +40,18 @@ def test_the_order_of_arms():
     assert order_of_arms(2, 0) == []
 
 
-def test_a_budget_is_spent_and_shared(monkeypatch):
+def test_a_budget_is_spent(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(laboratory.time, "monotonic", lambda: now[0])
     budget = Budget.of(ProbeConfig(trainings=8, minutes=1, tokens=10_000))
     assert (budget.trainings, budget.seeds, budget.tokens) == (8, 2, 10_000)
-    assert budget.allows(7) and not budget.allows(8)
-    assert budget.shared(2).trainings == 4 and budget.shared(0).trainings == 8
+    for _ in range(8):
+        assert budget.allows()
+        budget.take()
+    assert not budget.allows() and budget.trainings == 0
+    late = Budget.of(ProbeConfig(trainings=8, minutes=1, tokens=10_000))
     now[0] = 61.0
-    assert not budget.allows(0)
+    assert not late.allows()
     assert Budget.of(ProbeConfig(mode="full", trainings=8)).trainings == 24
 
 
