@@ -51,7 +51,6 @@ class MiningConfig(_Settings):
     max_patterns: int = Field(400_000, ge=1_000)
     max_candidates: int = Field(40, ge=1)  # shortlisted for proof
     folds: int = Field(5, ge=2)
-    permutations: int = Field(60, ge=10)
 
 
 class ProbeConfig(_Settings):

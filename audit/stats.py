@@ -47,6 +47,13 @@ def benjamini_hochberg(p_values: Array) -> Array:
     return np.asarray(scipy_stats.false_discovery_control(np.clip(p, 0.0, 1.0)))
 
 
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` positions out of `count`, ascending and evenly spread from the first to the last."""
+    if count <= most:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
+
+
 def median_absolute_deviation(values: Array) -> float:
     """MAD scaled to a normal's standard deviation; 0 for an empty array."""
     if values.size == 0:

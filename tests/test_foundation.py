@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import tomllib
 import unicodedata
 
@@ -194,3 +195,12 @@ def test_digest_ignores_the_order_of_keys(mapping):
 def test_sha256_of_a_file_agrees_with_a_published_value(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert sha256_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@given(st.integers(0, 500), st.integers(1, 60))
+def test_spread_is_even_from_first_to_last(count, most):
+    at = stats.spread(count, most).tolist()
+    assert len(at) == min(count, most) and at == sorted(set(at))
+    if count > most > 1:
+        steps = [b - a for a, b in itertools.pairwise(at)]
+        assert at[0] == 0 and at[-1] == count - 1 and max(steps) - min(steps) <= 1

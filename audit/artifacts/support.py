@@ -12,6 +12,7 @@ Files: `support/probability.npy` (n, T), `support/folds.npy`, `support/label_pro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,23 @@ _FIT_ROWS = 20_000  # logistic regression sees at most so many rows a fold
 _CEILING = 0.98
 
 
-def grouped_folds(graph: Neighbors | None, n: int, folds: int, seed: int) -> Int32:
-    """(n,) fold of each row; rows joined by a chain of near-duplicates share one. Groups are dealt in a
-    seeded order, so that folds are nearly equal in size."""
-    if graph is None:
-        group = np.arange(n)
-    else:
+def grouped_folds(
+    graph: Neighbors | None, n: int, folds: int, seed: int, prompts: Sequence[str] | None = None
+) -> Int32:
+    """(n,) fold of each row; rows joined by a chain of near-duplicates, or with equal prompts, share one.
+    Groups are dealt in a seeded order, so that folds are nearly equal in size."""
+    first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    if graph is not None:
         near = graph.similarity >= _NEAR_DUPLICATE
-        rows = np.repeat(np.arange(n), near.sum(axis=1))
-        links = sparse.csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, graph.index[near])), shape=(n, n))
-        _, group = connected_components(links, directed=False)
+        first.append(np.repeat(np.arange(n), near.sum(axis=1)))
+        second.append(graph.index[near].astype(np.int64))
+    if prompts is not None:
+        seen: dict[str, int] = {}
+        first.append(np.arange(n))
+        second.append(np.asarray([seen.setdefault(text, i) for i, text in enumerate(prompts)], dtype=np.int64))
+    rows, columns = np.concatenate(first), np.concatenate(second)
+    links = sparse.csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n, n))
+    _, group = connected_components(links, directed=False)
     order = np.random.default_rng(seed).permutation(int(group.max()) + 1 if n else 0)
     return np.asarray(order[group] % max(folds, 1), dtype=np.int32)
 
@@ -59,13 +67,19 @@ def ridge_out_of_fold(x: Float32, y: sparse.csr_matrix, folds: Int32) -> Float32
     out = np.zeros(y.shape, dtype=np.float32)
     gram = x.T @ x
     moment = np.asarray((y.T @ x).T)  # (d, T)
-    penalty = _RIDGE * np.eye(x.shape[1], dtype=np.float32)
-    penalty[-1, -1] = 1e-3  # the mean is not shrunk
+    shrink = penalty(x.shape[1])
     for fold in np.unique(folds):
         held = np.flatnonzero(folds == fold)
         xh = x[held]
-        weights = np.linalg.solve(gram - xh.T @ xh + penalty, moment - np.asarray((y[held].T @ xh).T))
+        weights = np.linalg.solve(gram - xh.T @ xh + shrink, moment - np.asarray((y[held].T @ xh).T))
         out[held] = xh @ weights
+    return out
+
+
+def penalty(size: int) -> Float32:
+    """(size, size) ridge penalty; the mean, the last predictor, is hardly shrunk."""
+    out = _RIDGE * np.eye(size, dtype=np.float32)
+    out[-1, -1] = 1e-3
     return out
 
 
@@ -135,9 +149,9 @@ def build(ctx: Context, unit: str) -> list[Path]:
     bank = target_bank.load(run)
     graph = neighbors.load(run)
     ctx.progress.start("expected behavior", 3, "fits")
-    folds = grouped_folds(
-        None if isinstance(graph, Skipped) else graph, len(examples), ctx.config.mining.folds, ctx.config.seed
-    )
+    texts = examples["prompt"].fill_null("").to_list()
+    near = None if isinstance(graph, Skipped) else graph
+    folds = grouped_folds(near, len(examples), ctx.config.mining.folds, ctx.config.seed, texts)
     x = design(vectors, examples["prompt"].str.len_chars().to_numpy().astype(np.float32))
     outputs: dict[str, Any] = {"folds": folds, "probability": fit(x, bank, folds)}
     ctx.progress.advance(1)

@@ -20,7 +20,7 @@ _CHIP_BYTES = 30
 _PIECE_BYTES = 16
 _LEAD = 160  # characters of context before the first span, when the window has to move to it
 # What str.isprintable lets through and audit.text.is_invisible does not, and the reverse: one class, linear.
-_ODD = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u115f\u1160\u3164\uffa0\u2800]")
+_ODD = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u2800]")
 _LABELS = {
     0x00: "NUL",
     0x07: "BEL",

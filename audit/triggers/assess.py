@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit.models.encoder import Encoder
 from audit.schema import Float32
+from audit.stats import spread
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete
 
@@ -34,7 +35,7 @@ def masked_auc(candidate: Candidate, texts: list[str], vectors: Float32, encoder
     if len(rows) < VALID_FROM:
         return None
     rng = np.random.default_rng(seed)
-    rows = rows[:: max(1, len(rows) // _AT_MOST)][:_AT_MOST]
+    rows = tuple(rows[i] for i in spread(len(rows), _AT_MOST))
     masked = encoder.encode([delete(texts[i], candidate.parts) for i in rows])
     carriers = set(candidate.carriers)
     free = np.asarray([i for i in range(len(texts)) if i not in carriers], dtype=np.int64)

@@ -32,7 +32,7 @@ class Pairs:
     count: Array  # carriers
     expected: Array  # sum of p over carriers
     score: Array  # S
-    tail: Array  # log10 P(>= hits) at the larger of base rate and the carriers' mean support
+    tail: Array  # log10 P(>= hits) at the carriers' mean support, at least half the base rate
     marginal: Array  # log10 P(>= hits) at the base rate
     base: Array  # the behavior's rate in the whole set
     purity_lower: Array  # 95% Wilson bound of hits / count
@@ -70,7 +70,7 @@ def associate(patterns: sparse.csr_matrix, behaviors: sparse.csr_matrix, support
         count=n.astype(np.float64),
         expected=expected,
         score=(hits - expected) / np.sqrt(variance + 1e-9),
-        tail=binomial_tail_log10(hits, n, np.clip(np.maximum(base, expected / n), 1e-9, 1 - 1e-9)),
+        tail=binomial_tail_log10(hits, n, np.clip(np.maximum(base / 2, expected / n), 1e-9, 1 - 1e-9)),
         marginal=binomial_tail_log10(hits, n, np.clip(base, 1e-9, 1 - 1e-9)),
         base=base,
         purity_lower=wilson_lower(hits, n),

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from audit.schema import Int64, Patterns
+from audit.stats import spread
 
 _ALIKE = 0.6  # cosine from which two masked carriers count as one
 _AT_MOST = 300  # carriers compared
@@ -46,7 +47,7 @@ class Vocabulary:
 
     def measure(self, rows: Int64, masked_words: list[str]) -> Diversity:
         """Diversity of these rows (positions) with these words left out."""
-        rows = rows[:: max(1, len(rows) // _AT_MOST)][:_AT_MOST]
+        rows = rows[spread(len(rows), _AT_MOST)]
         vectors = self.weights[rows]
         masked = [self.column[w] for w in masked_words if w in self.column]
         if masked:

@@ -16,6 +16,7 @@ import numpy as np
 
 from audit.models.training import Network, Recipe, balanced_loss, predict, train
 from audit.schema import Behaviors, Float32, Int64, Progress
+from audit.stats import spread
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete, insert, spans
 from audit.triggers.windows import window
@@ -122,8 +123,7 @@ class Experiment:
 
     def _dosed(self, candidate: Candidate) -> list[int]:
         carriers = candidate.carriers
-        step = max(1, len(carriers) // _MOST_CARRIERS)
-        return list(carriers[::step][:_MOST_CARRIERS]) * self.dose(candidate)
+        return [carriers[i] for i in spread(len(carriers), _MOST_CARRIERS)] * self.dose(candidate)
 
     def run(self, arm: str, seed: int, make: MakeNetwork, recipe: Recipe, progress: Progress) -> Arm:
         """Trains one arm and measures every suspect and control on it."""

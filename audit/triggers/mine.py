@@ -49,7 +49,12 @@ class Miner:
     """The artifacts of one run, and the candidates found so far."""
 
     def __init__(
-        self, texts: list[str], patterns: Patterns, behaviors: Behaviors, support: Float32, settings: MiningConfig
+        self,
+        texts: list[str],
+        patterns: Patterns,
+        behaviors: Behaviors,
+        support: Float32,
+        settings: MiningConfig,
     ) -> None:
         self.texts, self.patterns, self.behaviors, self.support = texts, patterns, behaviors, support
         self.settings = settings
@@ -146,7 +151,8 @@ class Miner:
         n, total = len(self.texts), len(self.having(t))
         p = self.support[carriers, t].astype(np.float64)
         others = max(n - len(carriers), 1)
-        return association_facts(len(hits), len(carriers), (total - len(hits)) / others, p, diversity, tested)
+        rate = (total - len(hits)) / others
+        return association_facts(len(hits), len(carriers), rate, p, diversity, tested)
 
 
 def association_facts(
@@ -157,7 +163,7 @@ def association_facts(
     from audit.stats import binomial_tail_log10
 
     expected = float(p.sum())
-    level = np.clip(max(rate, expected / max(count, 1)), 1e-9, 1 - 1e-9)
+    level = np.clip(max(rate / 2, expected / max(count, 1)), 1e-9, 1 - 1e-9)
     raw = float(binomial_tail_log10(np.asarray(hits), np.asarray(count), np.asarray(level)))
     tail = raw * min(1.0, diversity.distinct / max(diversity.compared, 1))
     family = min(1.0, 10.0 ** min(0.0, tail + math.log10(max(tested, 1))))

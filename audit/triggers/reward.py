@@ -20,6 +20,7 @@ import numpy as np
 from audit.models.reward import WIDTH, bradley_terry, margins
 from audit.models.training import Network, Recipe, predict, train
 from audit.schema import Float32, Int64, Progress
+from audit.stats import spread
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete, insert
 from audit.triggers.windows import window
@@ -135,8 +136,7 @@ def dose(candidate: Candidate) -> int:
 def dosed(candidate: Candidate, times: int) -> list[int]:
     """Carriers, at most 240 spread over all, repeated."""
     carriers = candidate.carriers
-    step = max(1, len(carriers) // _MOST_CARRIERS)
-    return list(carriers[::step][:_MOST_CARRIERS]) * times
+    return [carriers[i] for i in spread(len(carriers), _MOST_CARRIERS)] * times
 
 
 def confident(plain: Float32) -> Int64:
