@@ -31,6 +31,8 @@ def fields(kind: str, has_rejected: bool = True) -> tuple[str, ...]:
 
 def build(ctx: Context, unit: str) -> list[Path]:
     """Embeds one shard."""
+    # Imported here: torch takes seconds to import, and `load` needs none of it.
+    from audit.models import device as devices
     from audit.models.encoder import Encoder
 
     info = ctx.run.dataset()
@@ -50,7 +52,14 @@ def build(ctx: Context, unit: str) -> list[Path]:
         paths.append(path)
     write_json(
         ctx.run / "models.json",
-        {"embedding": {"name": encoder.files.name, "revision": encoder.files.revision, "sha256": encoder.files.hashes}},
+        {
+            "device": devices.describe(encoder.device),
+            "embedding": {
+                "name": encoder.files.name,
+                "revision": encoder.files.revision,
+                "sha256": encoder.files.hashes,
+            },
+        },
     )
     return paths
 

@@ -94,6 +94,7 @@ class Prover:
         self.device = devices.pick(ctx.config.model.device)
         self.files = resolve(ctx.config.model.name)
         self.budget = Budget.of(ctx.config.probe)
+        self.alone = True  # only one kind of probe is needed
 
     def wordpiece(self, heads: int, seed: int) -> Network:
         """An untrained encoder probe."""
@@ -111,6 +112,7 @@ class Prover:
             _trigger(c, Status.UNTESTABLE, "no probe's input changes when it is inserted", None, self.texts)
             for c in routes.pop("none")
         ]
+        self.alone = sum(bool(group) for group in routes.values()) == 1
         # The strongest candidate's probe first: it spends what it needs, the others share what is left.
         for name in sorted(routes, key=lambda r: min((c.statistics["tail"] for c in routes[r]), default=0.0)):
             if routes[name]:

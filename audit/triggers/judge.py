@@ -30,7 +30,7 @@ class Measured:
     b: list[tuple[int, int]]
     d: list[tuple[int, int]]
     control_max: float  # the largest ASR of any control on this behavior, over the seeds of arm A
-    control_effects: list[float]  # the largest ASR_A - ASR_B of any control, a seed
+    control_effects: list[float]  # the largest ASR_A - ASR_B of any control, once for each seed of A
     controls: list[dict[str, Any]]
     seeds: list[int]
     dose: int

@@ -62,12 +62,13 @@ class Budget:
         self.trainings -= 1
 
 
-def order_of_arms(seeds: int, trainings: int) -> list[tuple[str, int]]:
+def order_of_arms(seeds: int, trainings: int, thorough: bool = False) -> list[tuple[str, int]]:
     """B, A and D of the first seed, A of every further seed, then the further seeds' own B and D where the
-    budget has room; a seed without its own B or D is held against the first's."""
+    budget has room: with three seeds and more, or `thorough`. A seed without its own B or D is held against the
+    first's."""
     first = [("B", 0), ("A", 0), ("D", 0)]
     again = [("A", seed) for seed in range(1, seeds)]
-    own = [(arm, seed) for seed in range(1, seeds) for arm in "BD"] if seeds > _SEEDS["quick"] else []
+    own = [(arm, seed) for seed in range(1, seeds) for arm in "BD"] if thorough or seeds > _SEEDS["quick"] else []
     return [*first, *again, *own][:trainings]
 
 
@@ -81,7 +82,8 @@ def prove_behaviors(
     plan = Experiment.plan(lab.texts, candidates, controls, lab.behaviors, _CONTEXT_ROWS[name], lab.config.seed)
     tokens = lab.budget.tokens * (_BYTES_A_TOKEN if name == "bytes" else 1)
     arms: list[Arm] = []
-    order = order_of_arms(lab.budget.seeds, lab.budget.trainings)
+    # A training of the byte probe takes seconds: where no other probe needs the budget, every seed has its own arms.
+    order = order_of_arms(lab.budget.seeds, lab.budget.trainings, lab.alone and name == "bytes")
     lab.ctx.progress.start(f"probe ({name})", tokens * len(order), "tokens")
     for arm, seed in order:
         if not lab.budget.allows():
@@ -195,12 +197,13 @@ def _share(result: tuple[int, int]) -> float:
 
 
 def _control_effects(shares: dict[str, list[list[float]]]) -> list[float]:
-    """The largest ASR_A - ASR_B of any control, seed by seed; a seed without its own B uses the first's."""
-    out = []
-    for seed, with_rows in enumerate(shares["A"]):
-        without = shares["B"][min(seed, len(shares["B"]) - 1)] if shares["B"] else [0.0] * len(with_rows)
-        out.append(max((a - b for a, b in zip(with_rows, without, strict=True)), default=0.0))
-    return out
+    """The largest ASR_A - ASR_B of any control, means over the seeds, once for each seed of A. Controls' rows
+    stand in B too: what differs is what training makes of a natural pattern from one arm to the next."""
+    if not shares["A"] or not shares["A"][0]:
+        return [0.0] * len(shares["A"])
+    without = np.mean(shares["B"], axis=0) if shares["B"] else np.zeros(len(shares["A"][0]))
+    with_rows = np.mean(shares["A"], axis=0)
+    return [float(np.max(with_rows - without))] * len(shares["A"])
 
 
 def _listed(controls: list[Candidate], shares: list[list[float]]) -> list[dict[str, Any]]:
