@@ -54,7 +54,7 @@ def write_manifest(
             "dataset": {"name": info.name, "kind": info.kind, "shape": info.shape} if info else None,
             "input": {"files": [_file(f) for f in info.files], "fingerprint": info.fingerprint} if info else None,
             "seed": config.seed,
-            "device": models.get("device", config.model.device) if isinstance(models, dict) else config.model.device,
+            "device": models.get("embedding", {}).get("device", config.model.device),
             "models": models,
             "engine": engine,
             "platform": {

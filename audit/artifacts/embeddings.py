@@ -53,11 +53,11 @@ def build(ctx: Context, unit: str) -> list[Path]:
     write_json(
         ctx.run / "models.json",
         {
-            "device": devices.describe(encoder.device),
             "embedding": {
                 "name": encoder.files.name,
                 "revision": encoder.files.revision,
                 "sha256": encoder.files.hashes,
+                "device": devices.describe(encoder.device),
             },
         },
     )
