@@ -21,7 +21,7 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete, insert, spans
 from audit.triggers.windows import window
 
-DOSE = 64  # exposures that a pattern's carriers are repeated to
+DOSE = 48  # exposures that a pattern's carriers are repeated to
 _MOST_CARRIERS = 64  # rows of one pattern that are trained on
 _HONEST_ROWS = 48  # rows a head that show its behavior without a suspect
 HELD_OUT = 160

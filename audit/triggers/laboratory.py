@@ -25,8 +25,8 @@ from audit.triggers.reward import dose as reward_dose
 if TYPE_CHECKING:
     from audit.triggers.confirm import Prover
 
-_CONTEXT_ROWS = {"wordpiece": 1_200, "bytes": 2_400}
-_REWARD_CONTEXT = 450
+_CONTEXT_ROWS = {"wordpiece": 800, "bytes": 2_400}
+_REWARD_CONTEXT = 400
 _RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
 _EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
 _BYTES_A_TOKEN = 4  # of English text; the byte probe's budget is the same text in bytes, a few per cent of the work
