@@ -78,7 +78,7 @@ def _run_flow(run_dir: str, ledger: Ledger, limit_gpu: bool) -> None:
 
     if limit_gpu:
         runners.limit_gpu()
-    with listening(ledger):
+    with ledger.hearing_interrupts(), listening(ledger):
         state = audit_dataset(run_dir, return_state=True)
     if isinstance(ledger.stopped, TunevetError):
         raise ledger.stopped

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from audit.job import Listener
 from audit.pipeline import UnitResult
@@ -42,3 +46,21 @@ class Ledger:
     def _stop_if_interrupted(self) -> None:
         if self.interrupted.is_set() and threading.current_thread() is not threading.main_thread():
             raise KeyboardInterrupt
+
+    @contextmanager
+    def hearing_interrupts(self) -> Iterator[None]:
+        """While open, Ctrl-C also tells the unit at work to end, wherever in Prefect the main thread stands: it
+        would otherwise be waited for to its end. Only the main thread may listen; in any other nothing changes."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            self.interrupted.set()
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGINT, heard)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -222,8 +222,8 @@ def test_no_server_outlives_its_scan(data, tmp_path, prefect_home, ending):
     assert _wait((tmp_path / "run" / "done" / "ingest" / "all.json").exists, 60)
     (server,) = _children(process.pid)
     process.send_signal(ending)
-    _, err = process.communicate(timeout=30)
-    assert _wait(lambda: not _alive(server), 15)
+    _, err = process.communicate(timeout=90)  # a busy machine starts and stops slowly
+    assert _wait(lambda: not _alive(server), 30)
     if ending == signal.SIGINT:
         assert process.returncode == 130 and "Interrupted" in err and "Traceback" not in err
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["outcome"]["verdict"] == "incomplete"
