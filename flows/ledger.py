@@ -12,6 +12,9 @@ from audit.job import Listener
 from audit.pipeline import UnitResult
 
 
+_REPEAT_SECONDS = 5.0
+
+
 class Ledger:
     """Passes on to a Listener, keeps how each unit ended, and ends a unit when the scan is interrupted."""
 
@@ -50,17 +53,32 @@ class Ledger:
     @contextmanager
     def hearing_interrupts(self) -> Iterator[None]:
         """While open, Ctrl-C also tells the unit at work to end, wherever in Prefect the main thread stands: it
-        would otherwise be waited for to its end. Only the main thread may listen; in any other nothing changes."""
+        would otherwise be waited for to its end. What is raised inside a callback or a destructor is lost, and a
+        call to the server may wait for a minute, so Ctrl-C is repeated until the main thread comes out. Only the
+        main thread may listen; in any other nothing changes."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        over = threading.Event()
 
         def heard(number: int, frame: FrameType | None) -> None:
-            self.interrupted.set()
+            if over.is_set():
+                return
+            if not self.interrupted.is_set():
+                self.interrupted.set()
+                threading.Thread(target=_repeat, args=(over,), daemon=True).start()
             raise KeyboardInterrupt
 
         before = signal.signal(signal.SIGINT, heard)
         try:
             yield
         finally:
+            over.set()
             signal.signal(signal.SIGINT, before)
+
+
+def _repeat(over: threading.Event) -> None:
+    """Presses Ctrl-C again, every few seconds, until it is over."""
+    main = threading.main_thread().ident
+    while not over.wait(_REPEAT_SECONDS) and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)

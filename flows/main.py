@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from flows import environment
@@ -10,11 +11,16 @@ from flows import environment
 def main() -> None:
     """Runs the command line and exits with its code."""
     environment.prepare()
-    from audit.cli import command
+    from audit.cli import EXIT_INTERRUPTED, command
     from audit.job import LocalEngine
     from flows.engine import PrefectEngine
 
-    sys.exit(command({"prefect": PrefectEngine(), "local": LocalEngine()}, _serve))
+    code = command({"prefect": PrefectEngine(), "local": LocalEngine()}, _serve)
+    if code == EXIT_INTERRUPTED:  # the manifest is written; a thread of Prefect may still wait for its server
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _serve(config_path: str) -> None:

@@ -94,7 +94,8 @@ def submit(run_dir: str, stage: str, unit: str) -> UnitResult:
     future.add_done_callback(lambda _: done.set())
     try:
         while not done.wait(_WAKE_SECONDS):  # a wait without end does not hear Ctrl-C
-            continue
+            if ledger().interrupted.is_set():
+                raise KeyboardInterrupt
         figures = future.result()
     except KeyboardInterrupt:
         ledger().interrupted.set()

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from audit.cli.app import app, command
+from audit.cli.streams import EXIT_INTERRUPTED
 
-__all__ = ["app", "command"]
+__all__ = ["EXIT_INTERRUPTED", "app", "command"]

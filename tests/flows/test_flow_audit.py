@@ -21,6 +21,7 @@ from audit.errors import UnitFailed, WriteFailed
 from audit.job import Silent
 from audit.pipeline import UnitResult
 from audit.rundir import RunDir, write_json
+from flows.ledger import Ledger
 
 pytestmark = pytest.mark.flow
 
@@ -227,3 +228,18 @@ def test_no_server_outlives_its_scan(data, tmp_path, prefect_home, ending):
     if ending == signal.SIGINT:
         assert process.returncode == 130 and "Interrupted" in err and "Traceback" not in err
         assert json.loads((tmp_path / "run" / "manifest.json").read_text())["outcome"]["verdict"] == "incomplete"
+
+
+def test_an_interrupt_that_is_lost_is_repeated(monkeypatch):
+    """What a signal raises inside a callback or a destructor goes nowhere."""
+    monkeypatch.setattr("flows.ledger._REPEAT_SECONDS", 0.05)
+    ledger, heard = Ledger(Silent()), 0
+    with ledger.hearing_interrupts():
+        for first in (True, False):
+            try:
+                if first:
+                    signal.raise_signal(signal.SIGINT)
+                time.sleep(30)
+            except KeyboardInterrupt:
+                heard += 1
+    assert heard == 2 and ledger.interrupted.is_set()
