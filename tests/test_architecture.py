@@ -21,7 +21,7 @@ MAX_LINES = 350
 LAYERS = (
     "schema errors",
     "config registry rundir provenance text stats views",
-    "models",
+    "models patterns bank",
     "sources artifacts",
     "attacks",
     "detectors scanners triggers",
