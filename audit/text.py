@@ -6,10 +6,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
-# Letters, digits and marks as words; every other visible character alone. Scripts without spaces come out
-# as long runs, which the character n-grams cut further.
+# Letters and digits as words, with their inner apostrophes; every other visible character alone. Texts with more than
+# ASCII go by `_general_word`, which knows combining marks and scripts without spaces besides.
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_", re.UNICODE)
+
+# Scripts that set no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Tai Le, New Tai Lue, Tai Tham, Balinese,
+# Javanese, ideographs with their marks, kana, bopomofo, Yi, and the historic ideographs.
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\u2e80-\u2fdf"
+    "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u3096\u309b-\u309f\u30a1-\u30fa\u30fc-\u312f"
+    "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48f\ua980-\ua9df\ua9e0-\ua9ff\uaa60-\uaa7f"
+    "\uf900-\ufaff\uff66-\uff9f\U00016fe0-\U00018d8f\U0001aff0-\U0001b2ff\U00020000-\U0003fffd"
+)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+# Marks that show nothing of their own are invisible characters, no parts of a word.
+_BLANK_MARKS = frozenset((0x034F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)))
 
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _KEEP = {"\n", "\t"}
@@ -65,13 +78,53 @@ def spell(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words and single punctuation marks of a text, in order, case kept."""
-    return WORD.findall(text)
+    """The words and single marks of a text, in order, case kept.
+
+    Combining marks stay with their letter. In scripts without spaces each letter with its marks is a unit of its own,
+    so that runs of units are what words are elsewhere. `"".join` of them is the text without its white space."""
+    return _word(text).findall(text)
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Character spans of `words`."""
-    return [m.span() for m in WORD.finditer(text)]
+    return [m.span() for m in _word(text).finditer(text)]
+
+
+def is_unspaced(text: str) -> bool:
+    """True when a text holds a letter of a script that sets no spaces between words."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
+
+
+def _word(text: str) -> re.Pattern[str]:
+    return WORD if text.isascii() or not _special().search(text) else _general_word()
+
+
+@cache
+def _special() -> re.Pattern[str]:
+    """What tells `_general_word` from `WORD`."""
+    return re.compile(f"[{mark_class()}{UNSPACED}]")
+
+
+@cache
+def _general_word() -> re.Pattern[str]:
+    """`WORD` with combining marks and scripts without spaces. No class overlaps its neighbour: linear."""
+    mark = f"[{mark_class()}]"
+    letters = rf"[^\W_{UNSPACED}]+(?:{mark}+[^\W_{UNSPACED}]*)*"
+    return re.compile(rf"{letters}(?:['’]{letters})*|[^\W_]{mark}*|[^\w\s]|_")
+
+
+@cache
+def mark_class() -> str:
+    """The ranges of a character class of all combining marks that can be seen (Mn, Mc and Me)."""
+    out, start = [], -1
+    for code in range(0x300, 0x20000):
+        is_mark = unicodedata.category(chr(code))[0] == "M" and code not in _BLANK_MARKS
+        if is_mark and start < 0:
+            start = code
+        elif not is_mark and start >= 0:
+            out.append(f"{chr(start)}-{chr(code - 1)}")
+            start = -1
+    return "".join(out)
 
 
 def csv_safe(cell: str) -> str:

@@ -1,6 +1,8 @@
-"""Units of a text as patterns count them: words, and single characters where a script sets no spaces."""
+"""Units of a text as patterns count them: words, and single letters where a script sets no spaces."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 from audit.text import words
 
@@ -10,3 +12,27 @@ def tokens(text: str) -> list[str]:
     if text.isascii():
         return words(text.lower())
     return [unit.casefold() for unit in words(text)]
+
+
+@lru_cache(maxsize=8)
+def units(text: str) -> tuple[str, ...]:
+    """`audit.text.words` of the text at hand, which several families read one after the other."""
+    return tuple(words(text))
+
+
+@lru_cache(maxsize=8)
+def folded(text: str) -> tuple[str, ...]:
+    """`tokens` of the text at hand."""
+    return tuple(tokens(text))
+
+
+def runs_of(listed: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
+    """Where a run of units begins in a list of units, in order, without overlaps."""
+    found, i, size = [], 0, len(wanted)
+    while i <= len(listed) - size:
+        if listed[i] == wanted[0] and listed[i : i + size] == wanted:
+            found.append(i)
+            i += size
+        else:
+            i += 1
+    return found
