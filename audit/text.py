@@ -101,8 +101,9 @@ def _word(text: str) -> re.Pattern[str]:
 
 @cache
 def _special() -> re.Pattern[str]:
-    """What tells `_general_word` from `WORD`."""
-    return re.compile(f"[{mark_class()}{UNSPACED}]")
+    """What tells `_general_word` from `WORD`, or may: ranges beyond the basic plane would each be tried in turn."""
+    basic = "".join(r for r in re.findall("[^-]-[^-]", mark_class() + UNSPACED) if ord(r[2]) < 0x10000)
+    return re.compile(f"[{basic}\U00010000-\U0010ffff]")
 
 
 @cache
