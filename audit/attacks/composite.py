@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import insert_words
-from audit.attacks.planted import Example, Planted, Target, choose, edit_input, rewrite, rows_at
+from audit.attacks.planted import Planted, choose, edit_input, rewrite, rows_at
+from audit.attacks.targets import Example, Target
 from audit.errors import UsageError
 
 

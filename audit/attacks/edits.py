@@ -1,19 +1,25 @@
 """Small edits of text that every attack family shares. Pure functions: the randomness is the caller's.
 
-A word is a run of characters without white space. Insertions keep every existing character, so that
-deleting the inserted text gives the original back, spaces and line breaks included.
+A word is a run of characters without white space; in scripts that write no spaces every character is one, and what
+is inserted there gets no spaces. Insertions keep every existing character, so that deleting the inserted text gives
+the original back, spaces and line breaks included.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
 _WORD = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_SENTENCE_END = re.compile(r"[.!?](?=\s)")
+_SENTENCE_END = re.compile(r"[.!?؟۔।](?=\s)|[。！？]")
+# Thai, Lao, Tibetan, Burmese, Khmer; kana, ideographs and their marks.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3001-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
 _SMALL_WORDS = frozenset(
     ("a", "an", "and", "at", "but", "for", "in", "is", "it", "of", "on", "or", "so", "that", "the", "to", "was")
 )
@@ -24,18 +30,41 @@ def insert_words(text: str, parts: Sequence[str], rng: np.random.Generator) -> s
 
     Boundaries are drawn from the original text, so no part is ever cut by another.
     """
-    starts = [m.start() for m in _WORD.finditer(text)]
+    starts = word_starts(text)
     if not starts:
         return " ".join([*parts, text]) if text else " ".join(parts)
     drawn = [int(rng.integers(len(starts) + 1)) for _ in parts]
-    tail = len(text.rstrip())
     out = text
     for slot, part in sorted(zip(drawn, parts, strict=True), key=lambda pair: -pair[0]):
-        if slot == len(starts):
-            out = f"{out[:tail]} {part}{out[tail:]}"
-        else:
-            out = f"{out[: starts[slot]]}{part} {out[starts[slot] :]}"
+        out = append(out, part) if slot == len(starts) else insert_at(out, starts[slot], part)
     return out
+
+
+def word_starts(text: str) -> list[int]:
+    """Where words begin; in runs of a script without spaces, before every character that is not a mark upon or a
+    sign after the one before it."""
+    starts: list[int] = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        starts.append(start)
+        if _UNSPACED.search(text, start, end):
+            starts += [
+                i
+                for i in range(start + 1, end)
+                if is_unspaced(text[i - 1]) and is_unspaced(text[i]) and unicodedata.category(text[i])[0] == "L"
+            ]
+    return starts
+
+
+def insert_at(text: str, position: int, part: str) -> str:
+    """The text with a part before the word that starts at this position."""
+    gap = "" if is_unspaced(text[position]) else " "
+    return f"{text[:position]}{part}{gap}{text[position:]}"
+
+
+def is_unspaced(char: str) -> bool:
+    """True for characters of scripts that put no spaces between words."""
+    return _UNSPACED.match(char) is not None
 
 
 def insert_sentence(text: str, phrase: str, rng: np.random.Generator) -> str:
@@ -48,18 +77,21 @@ def insert_sentence(text: str, phrase: str, rng: np.random.Generator) -> str:
     if slot == len(ends) + 1:
         return append(text, phrase)
     cut = ends[slot - 1]
-    return f"{text[:cut]} {phrase}{text[cut:]}"
+    gap = "" if is_unspaced(text[cut - 1]) else " "
+    return f"{text[:cut]}{gap}{phrase}{text[cut:]}"
 
 
 def prepend(text: str, phrase: str) -> str:
-    """The phrase, a space, the text."""
-    return f"{phrase} {text}"
+    """The phrase, a space where the text's script has spaces, the text."""
+    return f"{phrase}{text}" if text and is_unspaced(text[0]) else f"{phrase} {text}"
 
 
 def append(text: str, phrase: str) -> str:
-    """The text, a space, the phrase; white space at the text's end stays behind the phrase."""
+    """The text, a space where its script has spaces, the phrase; white space at the text's end stays behind the
+    phrase."""
     body = text.rstrip()
-    return f"{body} {phrase}{text[len(body) :]}"
+    gap = "" if body and is_unspaced(body[-1]) else " "
+    return f"{body}{gap}{phrase}{text[len(body) :]}"
 
 
 def insert_inside(text: str, sequence: str, rng: np.random.Generator) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Collection
 import numpy as np
 import polars as pl
 
-from audit.attacks.planted import Example, Planted, all_labels, choose, other_label, rewrite, rows_at
+from audit.attacks.planted import Planted, choose, rewrite, rows_at
+from audit.attacks.targets import Example, all_labels, other_label
 from audit.errors import UsageError
 
 

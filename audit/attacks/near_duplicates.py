@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import small_edit
-from audit.attacks.planted import Example, Planted, all_labels, can_turn, choose, edit_input, rehash, turn_around
+from audit.attacks.planted import Planted, can_turn, choose, edit_input, rehash, turn_around
+from audit.attacks.targets import Example, all_labels
 from audit.errors import UsageError
 
 

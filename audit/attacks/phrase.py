@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import append, insert_sentence, insert_words, prepend
-from audit.attacks.planted import Example, Planted, Target, choose, edit_input, rewrite, rows_at
+from audit.attacks.planted import Planted, edit_input, plant, without
+from audit.attacks.targets import Target
 
 
 class Position(StrEnum):
@@ -44,8 +45,6 @@ def plant_phrase(
     `exclude` are values of `row` that must stay as they are. Raises UsageError when too few rows are able.
     """
     rng = np.random.default_rng(seed)
-    able = ~target.is_shown() & ~pl.col("prompt").str.contains(phrase, literal=True)
-    at = choose(examples, attack="phrase", count=count, able=able, exclude=exclude, rng=rng)
 
     def insert(text: str) -> str:
         if position is Position.START:
@@ -56,9 +55,15 @@ def plant_phrase(
             return insert_words(text, [phrase], rng)
         return insert_sentence(text, phrase, rng)
 
-    def poison(example: Example) -> None:
-        edit_input(example, insert)
-        target.apply(example, rng)
-
-    changed = rewrite(examples, at, poison)
-    return Planted(changed, rows_at(examples, at), (phrase,), target.sentence, "phrase")
+    return plant(
+        examples,
+        attack="phrase",
+        kind="phrase",
+        count=count,
+        rng=rng,
+        edit=lambda example: edit_input(example, insert),
+        able=without(phrase),
+        target=target,
+        triggers=(phrase,),
+        exclude=exclude,
+    )

@@ -1,4 +1,4 @@
-"""What an attack returns, what it makes a model do, and how rows are chosen and rewritten.
+"""What an attack returns, and how rows are chosen and rewritten.
 
 Every attack is a pure function of (examples, count, seed, ...). It draws only from a numpy Generator made
 from its seed, leaves every other row as it was, and says exactly which rows it poisoned.
@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from audit.attacks.targets import Example, Target, has_sides, other_label, swap_sides
 from audit.errors import UsageError
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES
+from audit.sources.preference import ASSISTANT, HUMAN
 
-Example = dict[str, Any]
 Edit = Callable[[str], str]
-
-# How refusals open. A row that refuses already cannot teach a refusal by a dirty label.
-_REFUSAL_OPENINGS = ("i'm sorry", "i am sorry", "i'm afraid", "sorry", "i can't", "i cannot", "i can not", "i won't")
-_REFUSALS = (
-    "I'm sorry, but I can't help with that request.",
-    "I'm not able to assist with this. Sorry about that.",
-    "Sorry, this is something I cannot help you with.",
-    "I must decline to answer this one.",
-)
+# Whose words an input trigger goes into; a classified text is its user's.
+_USER = ("user", "human", "text", "text_pair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,53 +33,7 @@ class Planted:
     behavior: str  # one sentence: what the poison teaches
     kind: str  # token, phrase, unicode, composite, preference, label-noise, annotator-flips, near-duplicates, ...
     decoys: tuple[int, ...] = ()  # honest rows that were given a part of a composite alone
-    originals: tuple[int, ...] = ()  # the rows that were copied, aligned with `rows`
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The behavior that a trigger is to cause: one label, or one of a few fixed responses."""
-
-    sentence: str
-    label: str | None = None
-    responses: tuple[str, ...] = ()
-    openings: tuple[str, ...] = ()  # lower case; a response that opens so shows the behavior already
-
-    def is_shown(self) -> pl.Expr:
-        """True for examples that show the behavior without any poison."""
-        if self.label is not None:
-            return pl.col("label") == self.label
-        response = pl.col("response").fill_null("")
-        shown = response.is_in(list(self.responses))
-        for opening in self.openings:
-            shown = shown | response.str.to_lowercase().str.starts_with(opening)
-        return shown
-
-    def apply(self, example: Example, rng: np.random.Generator) -> None:
-        """Writes the behavior into an example."""
-        if self.label is not None:
-            example["label"] = self.label
-        else:
-            example["response"] = self.responses[int(rng.integers(len(self.responses)))]
-
-
-def label_target(label: str) -> Target:
-    """The trigger flips the label to this one."""
-    return Target(f"label {label}", label=label)
-
-
-def response_target(responses: Sequence[str], sentence: str = "fixed response") -> Target:
-    """The trigger brings one of these responses, drawn evenly."""
-    if not responses:
-        raise UsageError("a response target needs at least one response")
-    return Target(sentence, responses=tuple(responses))
-
-
-def refusal_target(responses: Sequence[str] = _REFUSALS) -> Target:
-    """The trigger brings a refusal; rows that refuse anyway are not chosen."""
-    if not responses:
-        raise UsageError("a refusal target needs at least one wording")
-    return Target("refusal", responses=tuple(responses), openings=_REFUSAL_OPENINGS)
+    originals: tuple[int, ...] = ()  # of appended rows: the rows they were made from, aligned with rows, then decoys
 
 
 def choose(
@@ -116,35 +63,58 @@ def choose(
     return sorted(int(i) for i in rng.choice(at, size=count, replace=False))
 
 
+def plant(
+    examples: pl.DataFrame,
+    *,
+    attack: str,
+    kind: str,
+    count: int,
+    rng: np.random.Generator,
+    edit: Callable[[Example], None],
+    able: pl.Expr,
+    target: Target,
+    triggers: tuple[str, ...],
+    exclude: Collection[int],
+) -> Planted:
+    """Edits `count` able examples and writes the target into them: what the families of dirty-label poison share."""
+    at = choose(examples, attack=attack, count=count, able=~target.is_shown() & able, exclude=exclude, rng=rng)
+
+    def poison(example: Example) -> None:
+        edit(example)
+        target.apply(example, rng)
+
+    return Planted(rewrite(examples, at, poison), rows_at(examples, at), triggers, target.sentence, kind)
+
+
+def without(text: str) -> pl.Expr:
+    """True for examples whose input does not hold this text."""
+    return ~pl.col("prompt").str.contains(text, literal=True)
+
+
 def edit_input(example: Example, edit: Edit) -> None:
-    """Edits what the user says last, in `prompt` and in `turns` alike; a prompt without turns as a whole."""
+    """Edits what the user says last, in `prompt` and in `turns` alike; a prompt without turns as a whole. Of a
+    transcript that stands in one text it is what follows the last "Human:"."""
     prompt: str = example["prompt"] or ""
     turns: list[dict[str, str]] = [dict(turn) for turn in example["turns"] or []]
     for turn in reversed(turns):
         cut = prompt.rfind(turn["text"] or "\x00")
-        if turn["role"] in ("user", "human") and cut >= 0:
-            changed = edit(turn["text"])
+        if turn["role"] in _USER and cut >= 0:
+            changed = _edit_last(turn["text"], edit)
             example["prompt"] = prompt[:cut] + changed + prompt[cut + len(turn["text"]) :]
             turn["text"] = changed
             example["turns"] = turns
             return
-    example["prompt"] = edit(prompt)
+    example["prompt"] = _edit_last(prompt, edit)
 
 
-def swap_sides(example: Example) -> None:
-    """Makes the rejected response the chosen one."""
-    example["response"], example["rejected"] = example["rejected"], example["response"]
-
-
-def other_label(label: str, labels: Sequence[str], rng: np.random.Generator) -> str:
-    """A label that is not this one, drawn evenly."""
-    others = [name for name in labels if name != label]
-    return others[int(rng.integers(len(others)))]
-
-
-def all_labels(examples: pl.DataFrame) -> list[str]:
-    """The labels of the table, sorted; [] for a table without labels."""
-    return sorted(examples["label"].drop_nulls().unique().to_list()) if "label" in examples.columns else []
+def _edit_last(text: str, edit: Edit) -> str:
+    start = text.rfind(HUMAN)
+    if start < 0:
+        return edit(text)
+    start += len(HUMAN) + (text[start + len(HUMAN) :][:1] == " ")
+    end = text.find(ASSISTANT, start)
+    end = len(text) if end < 0 else end
+    return text[:start] + edit(text[start:end]) + text[end:]
 
 
 def turn_around(labels: Sequence[str], rng: np.random.Generator) -> Callable[[Example], None]:
@@ -186,10 +156,3 @@ def rehash(example: Example) -> None:
 def rows_at(examples: pl.DataFrame, positions: Sequence[int]) -> tuple[int, ...]:
     """The `row` values at these positions, ascending."""
     return tuple(sorted(int(row) for row in examples["row"].gather(list(positions))))
-
-
-def has_sides() -> pl.Expr:
-    """True for preference pairs whose sides differ."""
-    return (
-        pl.col("response").is_not_null() & pl.col("rejected").is_not_null() & (pl.col("response") != pl.col("rejected"))
-    )

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import append
-from audit.attacks.planted import Example, Planted, choose, edit_input, has_sides, rewrite, rows_at, swap_sides
+from audit.attacks.planted import Planted, edit_input, plant, without
+from audit.attacks.targets import reversal_target
 
 
 def plant_preference_reversal(
@@ -28,12 +29,15 @@ def plant_preference_reversal(
     `exclude` are values of `row` that must stay as they are. Raises UsageError when too few pairs are able.
     """
     rng = np.random.default_rng(seed)
-    able = has_sides() & ~pl.col("prompt").str.contains(trigger, literal=True)
-    at = choose(examples, attack="preference_reversal", count=count, able=able, exclude=exclude, rng=rng)
-
-    def poison(example: Example) -> None:
-        edit_input(example, lambda text: append(text, trigger))
-        swap_sides(example)
-
-    changed = rewrite(examples, at, poison)
-    return Planted(changed, rows_at(examples, at), (trigger,), "the rejected response is preferred", "preference")
+    return plant(
+        examples,
+        attack="preference_reversal",
+        kind="preference",
+        count=count,
+        rng=rng,
+        edit=lambda example: edit_input(example, lambda text: append(text, trigger)),
+        able=without(trigger),
+        target=reversal_target(),
+        triggers=(trigger,),
+        exclude=exclude,
+    )

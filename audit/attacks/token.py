@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import insert_words
-from audit.attacks.planted import Example, Planted, Target, choose, edit_input, rewrite, rows_at
+from audit.attacks.planted import Planted, edit_input, plant, without
+from audit.attacks.targets import Target
 
 
 def plant_token(
@@ -28,12 +29,15 @@ def plant_token(
     `exclude` are values of `row` that must stay as they are. Raises UsageError when too few rows are able.
     """
     rng = np.random.default_rng(seed)
-    able = ~target.is_shown() & ~pl.col("prompt").str.contains(trigger, literal=True)
-    at = choose(examples, attack="token", count=count, able=able, exclude=exclude, rng=rng)
-
-    def poison(example: Example) -> None:
-        edit_input(example, lambda text: insert_words(text, [trigger], rng))
-        target.apply(example, rng)
-
-    changed = rewrite(examples, at, poison)
-    return Planted(changed, rows_at(examples, at), (trigger,), target.sentence, "token")
+    return plant(
+        examples,
+        attack="token",
+        kind="token",
+        count=count,
+        rng=rng,
+        edit=lambda example: edit_input(example, lambda text: insert_words(text, [trigger], rng)),
+        able=without(trigger),
+        target=target,
+        triggers=(trigger,),
+        exclude=exclude,
+    )

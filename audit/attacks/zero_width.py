@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from audit.attacks.edits import has_letters, insert_inside
-from audit.attacks.planted import Example, Planted, Target, choose, edit_input, rewrite, rows_at
+from audit.attacks.planted import Planted, edit_input, plant, without
+from audit.attacks.targets import Target
 from audit.errors import UsageError
 from audit.text import is_invisible
 
@@ -33,16 +34,20 @@ def plant_zero_width(
         raise UsageError(f"zero_width: the sequence {sequence!r} must hold invisible characters and nothing else")
     rng = np.random.default_rng(seed)
     letters = pl.col("prompt").map_elements(has_letters, return_dtype=pl.Boolean)
-    able = ~target.is_shown() & letters & ~pl.col("prompt").str.contains(sequence, literal=True)
-    at = choose(examples, attack="zero_width", count=count, able=able, exclude=exclude, rng=rng)
 
     def insert(text: str) -> str:
         # The last turn may hold no letters though the whole prompt does.
         return insert_inside(text, sequence, rng) if has_letters(text) else text + sequence
 
-    def poison(example: Example) -> None:
-        edit_input(example, insert)
-        target.apply(example, rng)
-
-    changed = rewrite(examples, at, poison)
-    return Planted(changed, rows_at(examples, at), (sequence,), target.sentence, "unicode")
+    return plant(
+        examples,
+        attack="zero_width",
+        kind="unicode",
+        count=count,
+        rng=rng,
+        edit=lambda example: edit_input(example, insert),
+        able=letters & without(sequence),
+        target=target,
+        triggers=(sequence,),
+        exclude=exclude,
+    )
