@@ -17,42 +17,47 @@ white text on white ground; comments whose orders use none of the listed phrases
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 
 import polars as pl
 
 from audit.detectors.sightings import Sighting, detection, few, quote, texts
+from audit.patterns.hidden import (
+    ALT,
+    BASE64,
+    BITS,
+    CODE,
+    COMMENT,
+    HEX,
+    MARKDOWN,
+    SELECTORS,
+    STYLE,
+    TAGS,
+    TITLE,
+    hidden_texts,
+)
 from audit.registry import detector
 from audit.schema import Detection, Severity, Skipped
 
 THRESHOLD = 0.6
-MAX_BLOB = 65_536  # characters of a blob that are decoded
 
-TAGS, SELECTORS, BITS = "text in tag characters", "text in variation selectors", "text in zero-width bits"
-BASE64, HEX = "readable base64", "readable hexadecimal"
-COMMENT, MARKDOWN, STYLE = "HTML comments", "Markdown comments", "hidden HTML elements"
-TITLE, ALT, CODE = "link titles", "alternative texts", "code comments"
 SEVERITIES = {
     **dict.fromkeys((TAGS, SELECTORS, BITS), Severity.HIGH),
     **dict.fromkeys((BASE64, HEX, COMMENT, MARKDOWN, STYLE, TITLE, ALT, CODE), Severity.MEDIUM),
 }
 NEVER_HONEST = frozenset({TAGS, SELECTORS, BITS})
 
-_TAG_RUN = re.compile("[\U000e0020-\U000e007f]{4,}")
-_SELECTOR_RUN = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
-_BIT_RUN = re.compile("[\u200b\u200c\u200d\u2060\ufeff]{16,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
-_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{32,}(?![0-9A-Za-z])")
-_ELEMENT = re.compile(r"<[A-Za-z][^<>]{0,2000}>")
-_HIDING = re.compile(r"display:none|visibility:hidden|font-size:0(?![.1-9])|opacity:0(?![.1-9])")
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\(([^()\n]{0,1000})\)")
-_MARKDOWN_COMMENT = re.compile(r"^\[//\]: # ?[^\n]+", re.MULTILINE)
-_LINE_COMMENT = re.compile(r"(?:^|[ \t;{}])(?://|#)[ \t]([^\n]{8,400})", re.MULTILINE)
-_ATTRIBUTE = re.compile(r"(?:alt|title|aria-label)=\"([^\"<>]{8,1000})\"", re.IGNORECASE)
-_WORDS = re.compile(r"[A-Za-z]{2,}")
+# Channel -> weight of a hidden text, and of one that gives orders. Weight 0: only orders count.
+_WEIGHTS = {
+    **dict.fromkeys((TAGS, SELECTORS, BITS), (1.0, 1.0)),
+    **dict.fromkeys((BASE64, HEX), (0.7, 0.95)),
+    COMMENT: (0.3, 0.85),
+    STYLE: (0.65, 0.85),
+    MARKDOWN: (0.6, 0.85),
+    **dict.fromkeys((TITLE, ALT), (0.0, 0.8)),
+    CODE: (0.0, 0.7),
+}
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass) "
     r"(?:all|any|every|the|these|those|previous|prior|above|earlier|your)\b"
@@ -85,116 +90,10 @@ def hidden_channel(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detec
     )
 
 
-Seen = tuple[int, int, str, float, str]  # start, end, channel, weight, decoded text
-
-
 def _scan(position: int, field: str, text: str) -> Iterator[Sighting]:
     where = "" if field == "prompt" else f" of the {field}"
-    for start, end, channel, weight, payload in _channels(text):
-        evidence = f"{channel} at character {start}{where}: {quote(payload, 120)}"
-        yield Sighting(position, field, start, end, channel, weight, evidence)
-
-
-def _channels(text: str) -> Iterator[Seen]:
-    if not text.isascii():
-        yield from _invisible(text)
-    yield from _blobs(text)
-    if "<" in text:
-        yield from _html(text)
-    if "](" in text or "[//]" in text:
-        yield from _markdown(text)
-    if "#" in text or "//" in text:
-        for match in _LINE_COMMENT.finditer(text):
-            if _ORDER.search(match.group(1)):
-                yield *match.span(1), CODE, 0.7, match.group(1)
-
-
-def _invisible(text: str) -> Iterator[Seen]:
-    for match in _TAG_RUN.finditer(text):
-        payload = "".join(chr(ord(c) - 0xE0000) for c in match.group() if c < "\U000e007f")
-        if text[match.start() - 1 : match.start()] != "\U0001f3f4" and payload:  # not the flag of a region
-            yield *match.span(), TAGS, 1.0, payload
-    for match in _SELECTOR_RUN.finditer(text):
-        raw = bytes(ord(c) - 0xFE00 if c <= "\ufe0f" else ord(c) - 0xE0100 + 16 for c in match.group())
-        yield *match.span(), SELECTORS, 1.0, raw.decode("utf-8", "replace")
-    for match in _BIT_RUN.finditer(text):
-        if payload := _bits(match.group()):
-            yield *match.span(), BITS, 1.0, payload
-
-
-def _bits(run: str) -> str:
-    """A run of two invisible characters read as bits, eight to a letter, in whichever sense is readable."""
-    symbols = sorted(set(run))
-    if len(symbols) != 2:
-        return ""
-    for zero in symbols:
-        bits = "".join("0" if c == zero else "1" for c in run)
-        raw = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits) - 7, 8))
-        if raw.isascii() and raw.decode("ascii").isprintable():
-            return raw.decode("ascii")
-    return ""
-
-
-def _blobs(text: str) -> Iterator[Seen]:
-    for match in _BASE64.finditer(text):
-        blob = match.group()[:MAX_BLOB].rstrip("=")
-        blob = blob[: len(blob) // 4 * 4] if len(blob) % 4 == 1 else blob + "=" * (-len(blob) % 4)
-        if payload := _readable(base64.b64decode(blob)):
-            yield *match.span(), BASE64, 0.95 if _ORDER.search(payload) else 0.7, payload
-    for match in _HEX.finditer(text):
-        digits = match.group()[:MAX_BLOB]
-        try:
-            payload = _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
-        except (ValueError, binascii.Error):
-            continue
-        if payload:
-            yield *match.span(), HEX, 0.95 if _ORDER.search(payload) else 0.7, payload
-
-
-def _readable(raw: bytes) -> str:
-    """The decoded text when it reads as words: printable, and at least half of it letters in words."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-    letters = sum(len(w) for w in _WORDS.findall(text))
-    printable = all(c.isprintable() or c in "\n\t\r" for c in text)
-    return text if printable and len(_WORDS.findall(text)) >= 2 and letters >= len(text) / 2 else ""
-
-
-def _html(text: str) -> Iterator[Seen]:
-    start = text.find("<!--")
-    while start >= 0 and (end := text.find("-->", start + 4)) >= 0:
-        payload = text[start + 4 : end].strip()
-        if payload:
-            yield start, end + 3, COMMENT, 0.85 if _ORDER.search(payload) else 0.3, payload
-        start = text.find("<!--", end + 3)
-    for match in _ELEMENT.finditer(text):
-        tag = match.group()
-        style = tag.lower().replace(" ", "")
-        if _HIDING.search(style) or tag.lower().endswith((" hidden>", " hidden/>")):
-            end = text.find("<", match.end())
-            payload = text[match.end() : end if end >= 0 else len(text)].strip()
-            if len(_WORDS.findall(payload)) >= 3:
-                yield (
-                    match.start(),
-                    match.end() + len(payload),
-                    STYLE,
-                    0.85 if _ORDER.search(payload) else 0.65,
-                    payload,
-                )
-        for attribute in _ATTRIBUTE.finditer(tag):
-            if _ORDER.search(attribute.group(1)):
-                yield *match.span(), ALT, 0.8, attribute.group(1)
-
-
-def _markdown(text: str) -> Iterator[Seen]:
-    for match in _MARKDOWN_COMMENT.finditer(text):
-        yield *match.span(), MARKDOWN, 0.85 if _ORDER.search(match.group()) else 0.6, match.group()
-    for match in _LINK.finditer(text):
-        label, target = match.groups()
-        title = target.partition('"')[2].rstrip('" ')
-        if title and _ORDER.search(title):
-            yield *match.span(), TITLE, 0.8, title
-        elif match.group().startswith("!") and _ORDER.search(label):
-            yield *match.span(), ALT, 0.8, label
+    for start, end, channel, payload in hidden_texts(text):
+        weight = _WEIGHTS[channel][_ORDER.search(payload) is not None]
+        if weight:
+            evidence = f"{channel} at character {start}{where}: {quote(payload, 120)}"
+            yield Sighting(position, field, start, end, channel, weight, evidence)

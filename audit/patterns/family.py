@@ -12,6 +12,8 @@ from typing import Protocol
 
 SEPARATOR = "\x1f"
 
+Found = tuple[str, int, int]  # a key, and the character span of one of its places
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
