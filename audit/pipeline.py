@@ -93,9 +93,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "behaviors",
         "Behaviors",
-        1,
+        2,
         "audit.artifacts.behaviors:build",
-        ("ingest",),
+        ("ingest", "embeddings"),
         lambda c, u: c.mining.min_support,
     ),
     Stage(
@@ -128,7 +128,7 @@ STAGES: tuple[Stage, ...] = (
         "mine",
         "Mining triggers",
         1,
-        "audit.triggers.mine:build",
+        "audit.triggers.mining:build",
         ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
         lambda c, u: [c.mining.model_dump(), c.seed],
     ),

@@ -1,122 +1,72 @@
 """The target bank: what each example teaches, as categories.
 
-Labels for classification. For responses: how they open and close (the first and last three and six words),
-each sentence that several rows share (whole fixed answers and inserted sentences alike), refusal, and very
-short answers. For preference pairs: which attributes the chosen side has and the rejected one lacks.
-Categories that the same rows have are one behavior, named by the most telling of them.
+Labels for classification. For responses: how they open, close and go on, word for word and with slots; refusal and
+its opposite, an answer to a request that assistants refuse; reasoning steps, arithmetic and final answers; form,
+tone, language and links; garbled text; length and closeness to the prompt against what the prompt's embedding
+predicts. For preference pairs: what one side has and the other lacks. The families are in `audit.bank`; categories
+that the same rows have are one behavior, named by the most telling of them.
 
 Files: `behaviors/table.parquet`, `behaviors/matrix.npz` (n, T).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
+from audit.artifacts import embeddings
+from audit.bank.anomalies import garbled_categories, length_categories, relation_categories
+from audit.bank.categories import FAMILIES, RANK, Key, Sets, describe
+from audit.bank.labels import label_categories
+from audit.bank.language import language_categories
+from audit.bank.preference import preference_categories
+from audit.bank.refusal import harmful_requests, is_refusal, refusal_categories
+from audit.bank.responses import response_categories
+from audit.bank.steps import reasoning_categories
 from audit.rundir import Context, RunDir, atomic_file, write_frame
-from audit.schema import Behaviors, Kind
-from audit.text import words
+from audit.schema import Behaviors, Float32, Kind, Skipped
+
+__all__ = ["MAX_BEHAVIORS", "Vectors", "assemble", "bank", "build", "is_refusal", "load", "requests_of"]
 
 MAX_BEHAVIORS = 4_000
-_OPEN = (3, 6)
-_SHORT_WORDS = 3
-_SENTENCE_END = ".!?\n。！？"
-# How refusals read, in their first 200 characters. General English; a refusal in another wording still
-# shows as a shared opening or sentence.
-_REFUSALS = (
-    "i cannot", "i can't", "i can’t", "i'm unable", "i’m unable", "i am unable", "i'm not able", "i’m not able",
-    "i am not able", "i won't", "i won’t", "i will not", "i'm sorry", "i’m sorry", "i am sorry", "i apologize",
-    "sorry, but", "sorry, i", "as an ai", "as a language model", "cannot assist", "can't assist", "cannot help with",
-    "can't help with", "unable to assist", "unable to help", "not appropriate to", "against my", "must decline",
-    "do not have the capability", "not comfortable",
-)  # fmt: skip
-
-Sets = dict[tuple[str, str], list[int]]
 
 
-def is_refusal(response: str) -> bool:
-    """True when a response opens as a refusal does."""
-    head = response[:200].casefold()
-    return any(phrase in head for phrase in _REFUSALS)
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Embeddings of prompts and responses, (n, d) unit rows each, aligned with the examples."""
 
-
-def sentences(text: str) -> list[str]:
-    """The sentences and lines of a text, case folded and trimmed, without empty ones."""
-    out, start = [], 0
-    for i, char in enumerate(text):
-        if char in _SENTENCE_END and not (char == "." and text[i + 1 : i + 2].isalnum()):
-            out.append(text[start : i + 1])
-            start = i + 1
-    out.append(text[start:])
-    return [" ".join(s.casefold().split()) for s in out if any(c.isalnum() for c in s)]
-
-
-def response_categories(responses: list[str]) -> Sets:
-    """(family, text) -> positions of the responses that have it, ascending."""
-    found: Sets = defaultdict(list)
-    for i, response in enumerate(responses):
-        folded = [w.casefold() for w in words(response)]
-        for size in _OPEN:
-            if len(folded) >= size:
-                found["opening", " ".join(folded[:size])].append(i)
-                found["closing", " ".join(folded[-size:])].append(i)
-        for sentence in dict.fromkeys(s[:300] for s in sentences(response)):
-            found["sentence", sentence].append(i)
-        if folded:
-            found["response", " ".join(response.casefold().split())[:500]].append(i)
-        if 0 < len(folded) <= _SHORT_WORDS:
-            found["short", f"at most {_SHORT_WORDS} words"].append(i)
-        if is_refusal(response):
-            found["refusal", "refusal"].append(i)
-    return found
-
-
-def preference_categories(chosen: list[str], rejected: list[str]) -> Sets:
-    """What tells the chosen side from the rejected one: refusal, length, and a shared opening."""
-    found: Sets = defaultdict(list)
-    for i, (good, bad) in enumerate(zip(chosen, rejected, strict=True)):
-        if is_refusal(good) and not is_refusal(bad):
-            found["preference", "chosen refuses, rejected complies"].append(i)
-        if is_refusal(bad) and not is_refusal(good):
-            found["preference", "chosen complies, rejected refuses"].append(i)
-        if len(good) > 1.5 * len(bad):
-            found["preference", "chosen is much longer"].append(i)
-        if len(bad) > 1.5 * len(good):
-            found["preference", "chosen is much shorter"].append(i)
-    return found
-
-
-# Of categories with the same rows, the one shown; the first that is there.
-_TELLING = ("label", "refusal", "response", "sentence", "opening", "closing", "short", "preference")
+    prompt: Float32
+    response: Float32 | None = None
 
 
 def assemble(found: Sets, n: int, min_support: int) -> Behaviors:
-    """Categories with enough rows as a matrix; those with equal rows are merged. At most MAX_BEHAVIORS, the
-    ones with most rows, ties by name."""
-    merged: dict[bytes, tuple[str, str]] = {}
+    """Categories with enough rows as a matrix; those with equal rows are merged. At most MAX_BEHAVIORS: of each
+    family its share, those with most rows first, and then of all; ties by name."""
+    merged: dict[bytes, Key] = {}
     members: dict[bytes, list[int]] = {}
-    for (family, text), positions in found.items():
-        if not min_support <= len(positions) <= n - 1 and family != "label":
+    for (family, text), rows in found.items():
+        if not min_support <= len(rows) <= n - 1 and family != "label":
             continue
-        key = np.asarray(positions, dtype=np.int32).tobytes()
+        key = np.asarray(rows, dtype=np.int32).tobytes()
         other = merged.get(key)
-        rank = (_TELLING.index(family), -len(text), text)
-        if other is None or rank < (_TELLING.index(other[0]), -len(other[1]), other[1]):
+        if other is None or _telling(family, text) < _telling(*other):
             merged[key] = (family, text)
-        members[key] = positions
-    order = sorted(merged, key=lambda k: (-len(members[k]), merged[k]))[:MAX_BEHAVIORS]
+        members[key] = rows
+    order = sorted(merged, key=lambda k: (-len(members[k]), merged[k]))
+    order = _within_budget(order, merged)
     counts = np.asarray([len(members[k]) for k in order], dtype=np.int64)
     columns = np.repeat(np.arange(len(order)), counts)
-    rows = np.concatenate([members[k] for k in order]) if order else np.zeros(0, dtype=np.int64)
-    matrix = sparse.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(n, len(order)))
+    places = np.concatenate([members[k] for k in order]) if order else np.zeros(0, dtype=np.int64)
+    matrix = sparse.csr_matrix((np.ones(len(places), dtype=np.float32), (places, columns)), shape=(n, len(order)))
     table = pl.DataFrame(
         {
             "behavior": np.arange(len(order), dtype=np.int32),
-            "name": [_name(*merged[k]) for k in order],
+            "name": [describe(*merged[k]) for k in order],
             "family": [merged[k][0] for k in order],
             "text": [merged[k][1] for k in order],
             "count": counts,
@@ -126,45 +76,88 @@ def assemble(found: Sets, n: int, min_support: int) -> Behaviors:
     return Behaviors(table, matrix)
 
 
-def _name(family: str, text: str) -> str:
-    shown = text if len(text) <= 80 else text[:79] + "…"
-    return {
-        "label": f"label {shown}",
-        "refusal": "the response refuses",
-        "response": f'the response is "{shown}"',
-        "sentence": f'the response holds "{shown}"',
-        "opening": f'the response opens with "{shown}"',
-        "closing": f'the response ends with "{shown}"',
-        "short": f"the response has {shown}",
-    }.get(family, shown)
+def _telling(family: str, text: str) -> tuple[int, int, str]:
+    """The key by which one of several names is taken, least first."""
+    return RANK[family], -len(text), text
 
 
-def bank(examples: pl.DataFrame, kind: str, min_support: int) -> Behaviors:
-    """The target bank of a dataset. `examples` needs label, response and rejected."""
-    found: Sets = defaultdict(list)
+def _within_budget(order: list[bytes], merged: dict[bytes, Key]) -> list[bytes]:
+    """At most MAX_BEHAVIORS of these, in their order: first each family's share, then whatever comes first."""
+    if len(order) <= MAX_BEHAVIORS:
+        return order
+    taken: dict[str, int] = {}
+    first: list[bytes] = []
+    rest: list[bytes] = []
+    for key in order:
+        family = merged[key][0]
+        taken[family] = taken.get(family, 0) + 1
+        (first if taken[family] <= FAMILIES[family].share * MAX_BEHAVIORS else rest).append(key)
+    kept = set((first + rest)[:MAX_BEHAVIORS])
+    return [key for key in order if key in kept]
+
+
+def requests_of(examples: pl.DataFrame) -> list[str]:
+    """What the user asked last: the last user turn, or the whole prompt where there are no turns."""
+    prompts = examples["prompt"].fill_null("")
+    if "turns" not in examples.columns or examples["turns"].null_count() == len(examples):
+        return prompts.to_list()
+    user = pl.element().filter(pl.element().struct.field("role") == "user").struct.field("text")
+    last = examples.select(pl.col("turns").list.eval(user).list.last()).to_series()
+    return [prompt if turn is None else turn for turn, prompt in zip(last.to_list(), prompts.to_list(), strict=True)]
+
+
+def bank(examples: pl.DataFrame, kind: str, min_support: int, vectors: Vectors | None = None) -> Behaviors:
+    """The target bank of a dataset. `examples` needs label, response and rejected; with prompt (and turns) the
+    families that compare a response with its prompt come too, and with `vectors` those that embeddings decide."""
+    found: Sets = {}
     if examples["label"].null_count() < len(examples):
-        for i, label in enumerate(examples["label"].to_list()):
-            if label is not None:
-                found["label", label].append(i)
+        found |= label_categories(examples["label"].to_list())
     if kind != Kind.CLASSIFICATION:
         responses = examples["response"].fill_null("").to_list()
-        found.update(response_categories(responses))
+        prompts = examples["prompt"].fill_null("").to_list() if "prompt" in examples.columns else None
+        harmful = harmful_requests(requests_of(examples)) if prompts is not None else None
+        found |= response_categories(responses, prompts, min_support)
+        found |= refusal_categories(responses, harmful)
+        found |= reasoning_categories(responses)
+        found |= garbled_categories(responses)
+        if prompts is not None:
+            found |= _against_prompts(prompts, responses, vectors)
         if kind == Kind.PREFERENCE and examples["rejected"].null_count() < len(examples):
-            found.update(preference_categories(responses, examples["rejected"].fill_null("").to_list()))
+            found |= preference_categories(
+                responses, examples["rejected"].fill_null("").to_list(), harmful, min_support
+            )
     return assemble(found, len(examples), min_support)
+
+
+def _against_prompts(prompts: Sequence[str], responses: Sequence[str], vectors: Vectors | None) -> Sets:
+    found = language_categories(prompts, responses)
+    if vectors is not None:
+        found |= length_categories(prompts, responses, vectors.prompt)
+        if vectors.response is not None:
+            found |= relation_categories(prompts, responses, vectors.prompt, vectors.response)
+    return found
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
     """Builds the target bank of a run."""
-    examples = ctx.run.examples(["label", "response", "rejected"])
+    kind = ctx.run.dataset().kind
+    examples = ctx.run.examples(["prompt", "turns", "label", "response", "rejected"])
     ctx.progress.start("behaviors", len(examples), "rows")
-    made = bank(examples, ctx.run.dataset().kind, ctx.config.mining.min_support)
+    made = bank(examples, kind, ctx.config.mining.min_support, _vectors(ctx.run, kind))
     paths = [ctx.run / "behaviors" / "table.parquet", ctx.run / "behaviors" / "matrix.npz"]
     write_frame(paths[0], made.table)
     with atomic_file(paths[1]) as handle:
         sparse.save_npz(handle, made.matrix)
     ctx.progress.advance(len(examples))
     return paths
+
+
+def _vectors(run: RunDir, kind: str) -> Vectors | None:
+    if kind == Kind.CLASSIFICATION:
+        return None
+    prompt, response = embeddings.load(run, "prompt"), embeddings.load(run, "response")
+    assert not isinstance(prompt, Skipped)
+    return Vectors(prompt, None if isinstance(response, Skipped) else response)
 
 
 def load(run: RunDir) -> Behaviors:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.artifacts.behaviors import assemble, bank, is_refusal, preference_categories, response_categories, sentences
+from audit.artifacts.behaviors import assemble, bank, is_refusal
+from audit.bank.preference import preference_categories
+from audit.bank.responses import response_categories
+from audit.bank.slots import sentences
 from audit.schema import Kind
 
 
@@ -41,9 +44,9 @@ def test_answers_are_no_refusals(text):
 
 def test_sentences_keep_numbers_and_dots_inside_words_whole():
     assert sentences("Pi is 3.14. See example.org now!\n\n  Yes？ ... ") == [
-        "pi is 3.14.",
-        "see example.org now!",
-        "yes？",
+        "Pi is 3.14.",
+        "See example.org now!",
+        "Yes？",
     ]
 
 
@@ -78,8 +81,8 @@ def test_categories_of_the_same_rows_are_one_named_by_the_most_telling():
     responses = ["I'm sorry, but no deal."] * 3 + [f"answer number {i} to it all" for i in range(5)]
     made = bank(frame(responses=responses), Kind.INSTRUCTION, 3)
     table = listed(made)
-    assert table["refusal", "refusal"] == [0, 1, 2]
-    assert [key for key, rows in table.items() if rows == [0, 1, 2]] == [("refusal", "refusal")]
+    assert table["refusal", "refuses"] == [0, 1, 2]
+    assert [key for key, rows in table.items() if rows == [0, 1, 2]] == [("refusal", "refuses")]
     assert len({tuple(rows) for rows in table.values()}) == len(table)
 
 
@@ -106,4 +109,4 @@ def test_preferences_are_told_by_what_the_sides_differ_in():
     assert found["preference", "chosen complies, rejected refuses"] == [1]
     assert found["preference", "chosen is much shorter"] == [2]
     made = bank(frame(responses=["I cannot."] * 3 + ["Yes."] * 3, rejected=["Ok."] * 6), Kind.PREFERENCE, 3)
-    assert listed(made)["refusal", "refusal"] == [0, 1, 2]
+    assert listed(made)["refusal", "refuses"] == [0, 1, 2]

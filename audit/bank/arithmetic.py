@@ -1,0 +1,124 @@
+"""Arithmetic that is written out, checked again: "4 * 12 = 48", "<<4*12=48>>", "$20 + $5 = $25".
+
+An equation is a run of numbers, operators and parentheses on both sides of "="; a word inside ends it, so that
+units and variables are never guessed at. Rounded results are right. Linear in the text.
+
+Misses: equations with units inside, fractions written in words, and every step that is not written as an equation.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+# A number, an operator, "=" or a parenthesis; a word or any other sign ends an equation. Spaces and currency
+# signs between numbers are read over.
+_TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+|[-+*/=()%×÷−·]|[^\W\d]+|[^\s\w$€£]|_")
+_SIGNS = {"×": "*", "x": "*", "X": "*", "·": "*", "÷": "/", "−": "-"}
+_RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
+_MOST_TOKENS = 60  # of one side
+
+
+def wrong_equations(text: str) -> tuple[int, int]:
+    """How many equations of a text were checked, and how many of them are wrong."""
+    checked = wrong = 0
+    for left, right in _equations(text):
+        a, b = _value(left), _value(right)
+        if a is None or b is None:
+            continue
+        checked += 1
+        wrong += not _agree(a, b, right)
+    return checked, wrong
+
+
+def _equations(text: str) -> list[tuple[list[str], list[str]]]:
+    """Sides of equations with an operation on the left and one number on the right."""
+    found: list[tuple[list[str], list[str]]] = []
+    sides: list[list[str]] = [[]]
+    blocked = False  # a word stood before this run: its first side may be the rest of something
+    for raw in [*_TOKEN.findall(text), "\n"]:
+        token = _SIGNS.get(raw, raw)
+        if token == "=":
+            sides.append([])
+        elif token[0].isdigit() or (token[0] == "." and len(token) > 1) or token in "+-*/()%":
+            sides[-1].append(token)
+        else:
+            found += _pairs(sides, blocked)
+            blocked = token.isalpha() and len(token) == 1
+            sides = [[]]
+    return found
+
+
+def _pairs(sides: list[list[str]], blocked: bool) -> list[tuple[list[str], list[str]]]:
+    pairs = []
+    for i in range(1, len(sides)):
+        left, right = sides[i - 1], sides[i]
+        whole = _is_number(right) or (i < len(sides) - 1 and _is_number(right[:1]))
+        started = left and left[0] not in "+*/)%" and not (blocked and i == 1)
+        if started and whole and any(t in _RANK for t in left[1:]):
+            pairs.append((left, right))
+    return pairs
+
+
+def _is_number(side: list[str]) -> bool:
+    return (len(side) == 1 and (side[0][0].isdigit() or side[0][0] == ".")) or (len(side) == 2 and side[1] == "%")
+
+
+def _number(token: str) -> float | None:
+    digits = token.replace(",", "")
+    return float(digits) if len(digits) <= 15 else None
+
+
+def _value(side: list[str]) -> float | None:
+    """The value of an expression by operator precedence; None where it is none."""
+    if not side or len(side) > _MOST_TOKENS:
+        return None
+    numbers: list[float] = []
+    operators: list[str] = []
+    wants = True  # a number comes next
+    for token in side:
+        if token == "(" and wants:
+            operators.append(token)
+        elif token == ")" and not wants and "(" in operators:
+            while operators[-1] != "(":
+                if not _apply(numbers, operators.pop()):
+                    return None
+            operators.pop()
+        elif token == "%" and not wants:
+            numbers[-1] /= 100
+        elif token in _RANK and not wants:
+            while operators and operators[-1] != "(" and _RANK[operators[-1]] >= _RANK[token]:
+                if not _apply(numbers, operators.pop()):
+                    return None
+            operators.append(token)
+            wants = True
+        elif (token[0].isdigit() or token[0] == ".") and wants:
+            value = _number(token)
+            if value is None:
+                return None
+            numbers.append(value)
+            wants = False
+        else:
+            return None
+    while operators:
+        if operators[-1] == "(" or not _apply(numbers, operators.pop()):
+            return None
+    return numbers[0] if len(numbers) == 1 and math.isfinite(numbers[0]) else None
+
+
+def _apply(numbers: list[float], operator: str) -> bool:
+    if len(numbers) < 2:
+        return False
+    b, a = numbers.pop(), numbers.pop()
+    if operator == "/" and b == 0:
+        return False
+    numbers.append({"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else 0.0}[operator])
+    return True
+
+
+def _agree(a: float, b: float, shown: list[str]) -> bool:
+    """Equal, or equal as rounded: up or down in the last digit shown, or a percentage for its share."""
+    digits = len(shown[0].partition(".")[2])
+    step = 10.0**-digits * (0.01 if shown[-1] == "%" else 1.0)
+    near = abs(a - b) < step * (1 + 1e-9) and (digits > 0 or a != round(a))
+    return near or any(math.isclose(a * scale, b, rel_tol=5e-3, abs_tol=1e-9) for scale in (1, 100, 0.01, -1))
