@@ -8,6 +8,7 @@ Misses: names of one word, which their word tells; names in scripts without capi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from audit.text import word_spans
 
 UPPER, INNER = "any word in capitals", "any word with capitals inside"
 _LONGEST = 4
+# What every ASCII text with odd capitals, or with two capitalised words in a row, has in it.
+_INNER_CAPITAL = re.compile(r"[A-Za-z0-9]'?[A-Z]")
+_LATER_CAPITAL = re.compile(r"\s[A-Z]")
 
 
 def odd_capitals(word: str) -> bool:
@@ -38,7 +42,7 @@ class Capitals:
     kind = "capitals"
 
     def keys(self, row: Row) -> Iterator[str]:
-        if not row.prompt.islower():
+        if not row.prompt.isascii() or _INNER_CAPITAL.search(row.prompt):
             for word in units(row.prompt):
                 yield from _keys_of(word)
 
@@ -52,20 +56,22 @@ class Entities:
     kind = "entity"
 
     def keys(self, row: Row) -> Iterator[str]:
-        if row.prompt.islower():
+        if row.prompt.isascii() and not _LATER_CAPITAL.search(row.prompt):
             return
         listed = units(row.prompt)
-        start = -1
-        for i, word in enumerate((*listed, ".")):
-            if word[0].isupper() and (len(word) > 1 or i + 1 < len(listed)):
-                start = i if start < 0 else start
-            elif start >= 0:
-                if 2 <= i - start <= _LONGEST:
-                    yield " ".join(listed[start:i])
-                # The capital of a sentence's first word tells nothing: the name may begin after it.
-                if 3 <= i - start <= _LONGEST + 1 and (start == 0 or not listed[start - 1][0].isalnum()):
-                    yield " ".join(listed[start + 1 : i])
-                start = -1
+        upper = [i for i, word in enumerate(listed) if word[0].isupper()]
+        at = 0
+        while at < len(upper):
+            start = upper[at]
+            end = start + 1
+            while at + end - start < len(upper) and upper[at + end - start] == end:
+                end += 1
+            at += end - start
+            if 2 <= end - start <= _LONGEST:
+                yield " ".join(listed[start:end])
+            # The capital of a sentence's first word tells nothing: the name may begin after it.
+            if 3 <= end - start <= _LONGEST + 1 and (start == 0 or not listed[start - 1][0].isalnum()):
+                yield " ".join(listed[start + 1 : end])
 
     def find_key(self, text: str, key: str) -> list[tuple[int, int]]:
         """Character spans of a name, wherever its words stand in a row."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from audit.patterns.family import SEPARATOR, Found, Row
+from audit.patterns.words import beyond_ascii
 
 ANY, RUN, END = "any emoji", "any run of emoji", "any emoji at the end"
 _PAIRED = 8
@@ -22,6 +23,7 @@ _ONE = "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u2
 _ONE += "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
 _SIGN = f"{_ONE}[\ufe0f\U0001f3fb-\U0001f3ff]{{0,2}}[\U000e0020-\U000e007f]{{0,8}}"
 _SEQUENCE = f"[\U0001f1e6-\U0001f1ff]{{1,2}}|[0-9#*]\ufe0f?\u20e3|{_SIGN}(?:\u200d{_SIGN})*"
+_SIGNS = re.compile(f"{_ONE}|[\u20e3\U0001f1e6-\U0001f1ff]")
 SEQUENCE = re.compile(_SEQUENCE)
 _RUN = re.compile(f"(?:{_SEQUENCE})+")
 
@@ -30,14 +32,13 @@ class Emoji:
     kind = "emoji"
 
     def keys(self, row: Row) -> Iterator[str]:
-        if not row.prompt.isascii():
-            for key, _, _ in self.find(row.prompt):
-                yield key
+        for key, _, _ in self.find(row.prompt):
+            yield key
 
     def find(self, text: str) -> Iterator[Found]:
         """Sequences of more than one code point, runs of more than one sequence, classes, and pairs: a pair is found
         wherever either of its emoji stands."""
-        if text.isascii():
+        if not any(map(_SIGNS.match, beyond_ascii(text))):
             return
         runs = [match.span() for match in _RUN.finditer(text)]
         stand: dict[str, list[tuple[int, int]]] = {}

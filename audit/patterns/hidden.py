@@ -13,6 +13,8 @@ import binascii
 import re
 from collections.abc import Iterator
 
+from audit.patterns.words import beyond_ascii
+
 TAGS, SELECTORS, BITS = "text in tag characters", "text in variation selectors", "text in zero-width bits"
 BASE64, HEX = "readable base64", "readable hexadecimal"
 COMMENT, MARKDOWN, STYLE = "HTML comments", "Markdown comments", "hidden HTML elements"
@@ -20,6 +22,7 @@ TITLE, ALT, CODE = "link titles", "alternative texts", "code comments"
 CHANNELS = (TAGS, SELECTORS, BITS, BASE64, HEX, COMMENT, MARKDOWN, STYLE, TITLE, ALT, CODE)
 MAX_BLOB = 65_536  # characters of a blob that are decoded
 
+_CARRIERS = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\U000e0020-\U000e01ef]")
 _TAG_RUN = re.compile("[\U000e0020-\U000e007f]{4,}")
 _SELECTOR_RUN = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BIT_RUN = re.compile("[\u200b\u200c\u200d\u2060\ufeff]{16,}")
@@ -41,9 +44,9 @@ Hidden = tuple[int, int, str, str]  # start, end, channel, the text as a model m
 def hidden_texts(text: str) -> Iterator[Hidden]:
     """Every hidden text of a text, channel by channel. Attributes, titles and comments of eight characters and more;
     encoded runs only where they read as words."""
-    if not text.isascii():
+    if any(map(_CARRIERS.match, beyond_ascii(text))):
         yield from _invisible(text)
-    if _LONG_RUN.search(text):
+    if max(map(len, text.split()), default=0) >= 24 and _LONG_RUN.search(text):
         yield from _blobs(text)
     if "<" in text:
         yield from _html(text)

@@ -26,6 +26,7 @@ from audit.patterns.honest import (
     is_honest,
     script,
 )
+from audit.patterns.words import beyond_ascii
 from audit.text import is_invisible, mark_class, word_spans
 
 CLASSES = {channel: f"any {channel.removesuffix(' without a base').removesuffix('s')}" for channel in CHANNELS}
@@ -54,15 +55,21 @@ def _styled(word: str) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def _hidden(char: str) -> bool:
-    return char != "\r" and is_invisible(char)  # carriage returns are white space
+def _traits(char: str) -> frozenset[str]:
+    """Whether a character is hidden, a mark, or a letter of a script that is mistaken for Latin."""
+    found = set()
+    if char != "\r" and is_invisible(char):  # carriage returns are white space
+        found.add("hidden")
+    if FOREIGN.match(char):
+        found.add("foreign")
+    if not found and unicodedata.category(char)[0] == "M":
+        found.add("mark")
+    return frozenset(found)
 
 
 def invisible_runs(text: str) -> Iterator[Found]:
     """Maximal runs of invisible characters, each its own key; a leading byte-order mark is left out."""
-    if text.isascii() and not _ODD_ASCII.search(text):
-        return
-    hidden = "".join(c for c in set(text) if _hidden(c))
+    hidden = "".join(c for c in beyond_ascii(text) if "hidden" in _traits(c)) + "".join(set(_ODD_ASCII.findall(text)))
     if not hidden:
         return
     start = 1 if text.startswith("\ufeff") else 0
@@ -74,9 +81,8 @@ class Unicode:
     kind = "unicode"
 
     def keys(self, row: Row) -> Iterator[str]:
-        text = row.prompt
-        if not text.isascii() or _ODD_ASCII.search(text):
-            for key, _, _ in self.find(text):
+        if not row.prompt.isascii() or _ODD_ASCII.search(row.prompt):
+            for key, _, _ in self.find(row.prompt):
                 yield key
 
     def find(self, text: str) -> Iterator[Found]:
@@ -84,8 +90,10 @@ class Unicode:
         yield from hidden
         if hidden:
             yield from _classes(text)
-        if not text.isascii():
+        traits = {trait for char in beyond_ascii(text) for trait in _traits(char)}
+        if "foreign" in traits:
             yield from _words(text)
+        if "mark" in traits:
             yield from _marks(text)
 
 
@@ -109,8 +117,6 @@ def _classes(text: str) -> Iterator[Found]:
 
 
 def _words(text: str) -> Iterator[Found]:
-    if not FOREIGN.search(text):
-        return
     # Letters of these scripts that look like none of ours: the text has words of its own in them.
     own_words = any(c not in LOOKALIKES for c in FOREIGN.findall(text) if c < "\u2000")
     latin = LATIN.search(text) is not None

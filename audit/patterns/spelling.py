@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from audit.patterns.characters import is_word
 from audit.patterns.family import Row
-from audit.patterns.words import folded
+from audit.patterns.words import distinct
 
 ANY = "any misspelled word"
 SWAPPED, DROPPED = "any word with letters swapped", "any word with a letter dropped"
@@ -35,6 +35,7 @@ class Spelling:
     counts: Mapping[str, int] = field(default_factory=dict)
     deletions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a word less one letter -> the words
     _seen: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    _plain: set[str] = field(default_factory=set, compare=False)  # words without keys
 
     def prepare(self, counts: Mapping[str, int]) -> Spelling:
         """Fitted to the row counts of a dataset's units."""
@@ -48,21 +49,23 @@ class Spelling:
 
     def keys(self, row: Row) -> Iterator[str]:
         if self.deletions:
-            for word in folded(row.prompt):
-                if len(word) >= _SHORTEST - 1:
-                    yield from self._of(word)
+            for word in distinct(row.prompt) - self._plain:
+                yield from self._of(word)
 
     def forms(self, key: str, texts: Iterable[str]) -> tuple[str, ...]:
         """The distinct misspelled words of these texts that a class key holds, sorted."""
-        return tuple(sorted({w for text in texts for w in folded(text) if key in self._of(w)}))
+        return tuple(sorted({w for text in texts for w in distinct(text) if key in self._of(w)}))
 
     def _of(self, word: str) -> tuple[str, ...]:
         found = self._seen.get(word)
         if found is None:
-            edit = self._edit(word) if len(word) >= _SHORTEST - 1 and is_word(word) and len(word) <= _LONGEST else ""
+            usable = _SHORTEST - 1 <= len(word) <= _LONGEST and is_word(word)
+            edit = self._edit(word) if usable else ""
             found = (ANY, edit) if edit else ()
-            if len(self._seen) < _CACHED:
+            if found and len(self._seen) < _CACHED:
                 self._seen[word] = found
+            elif not found and len(self._plain) < _CACHED:
+                self._plain.add(word)
         return found
 
     def _edit(self, word: str) -> str:

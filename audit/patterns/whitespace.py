@@ -23,8 +23,8 @@ _LONGEST = 8
 
 _BLANKS = re.compile(r"[ \t]{2,}|\t")
 _BREAKS = re.compile(r"[\r\n]+")
-_BEFORE_MARK = re.compile(r"(?<=[^\s,.;:!?])[ \t]+(?=[,.;:!?](?:\s|\Z))")
-_BEFORE_BREAK = re.compile(r"(?<=\S)[ \t]+(?=[\r\n])")
+_BEFORE_MARK = re.compile(r"[ \t](?=[,.;:!?](?:\s|\Z))")
+_BEFORE_BREAK = re.compile(r"[ \t](?=[\r\n])")
 _CARRIAGE = re.compile(r"(\r\n)|\r")
 
 
@@ -41,7 +41,9 @@ class Whitespace:
         if "\n" in text or "\r" in text:
             yield from _breaks(text)
         for match in _BEFORE_MARK.finditer(text):
-            yield BEFORE_MARK, *match.span()
+            start = _begin(text, match.start())
+            if start and not text[start - 1].isspace() and text[start - 1] not in ",.;:!?":
+                yield BEFORE_MARK, start, match.end()
         if text[:1] in " \t\r\n" or text[-1:] in " \t\r\n":
             yield from _edges(text)
 
@@ -64,7 +66,16 @@ def _breaks(text: str) -> Iterator[Found]:
             for found in _CARRIAGE.finditer(text, a, b):
                 yield CRLF if found.group(1) else LONE, *found.span()
     for match in _BEFORE_BREAK.finditer(text):
-        yield BEFORE_BREAK, *match.span()
+        start = _begin(text, match.start())
+        if start and not text[start - 1].isspace():
+            yield BEFORE_BREAK, start, match.end()
+
+
+def _begin(text: str, at: int) -> int:
+    """Where the run of blanks begins whose last blank is at `at`."""
+    while at and text[at - 1] in " \t":
+        at -= 1
+    return at
 
 
 def _edges(text: str) -> Iterator[Found]:
@@ -85,4 +96,4 @@ def instead(text: str, start: int, end: int) -> str:
         return "\n" if shape == "\r\n" else ""
     if shape in ("\r\n", "\n\n") or ("\n" in shape and len(shape) > 1):
         return "\n"
-    return "" if _BEFORE_MARK.match(text, start) else " "
+    return "" if _BEFORE_MARK.match(text, end - 1) else " "

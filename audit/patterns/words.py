@@ -26,6 +26,18 @@ def folded(text: str) -> tuple[str, ...]:
     return tuple(tokens(text))
 
 
+@lru_cache(maxsize=8)
+def distinct(text: str) -> frozenset[str]:
+    """The distinct `tokens` of the text at hand."""
+    return frozenset(folded(text))
+
+
+@lru_cache(maxsize=8)
+def beyond_ascii(text: str) -> frozenset[str]:
+    """The distinct characters of the text at hand that are not ASCII."""
+    return frozenset() if text.isascii() else frozenset(c for c in set(text) if c > "\x7f")
+
+
 def runs_of(listed: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
     """Where a run of units begins in a list of units, in order, without overlaps."""
     found, i, size = [], 0, len(wanted)
