@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -213,6 +213,19 @@ class Patterns:
 
     table: pl.DataFrame  # pattern (Int32, = column), text, kind, count
     matrix: csr_matrix  # (n, G) float32 of 0 and 1
+    columns: csc_matrix | None = None  # the same by pattern, where it is kept
+
+    @property
+    def by_pattern(self) -> csc_matrix:
+        """(n, G) the matrix by columns; made anew where it is not kept, so ask once."""
+        return self.matrix.tocsc() if self.columns is None else self.columns
+
+    def carriers(self, pattern: int) -> Int64:
+        """Positions of the rows that hold a pattern, ascending."""
+        if self.columns is None:
+            return np.sort(self.matrix[:, [pattern]].tocoo().row).astype(np.int64)
+        start, stop = self.columns.indptr[pattern : pattern + 2]
+        return np.asarray(self.columns.indices[start:stop], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.artifacts.patterns import extract, mixed_script, odd_capitals, unicode_runs, whitespace_shapes
+from audit.artifacts.patterns import extract
+from audit.patterns.index import REPLACEABLE
 from audit.text import words
 from audit.triggers.match import WORD_KINDS, Part, spans
 
@@ -33,7 +33,14 @@ def by_hand(texts, min_support, longest):
         for size in range(1, longest + 1):
             for start in range(len(folded) - size + 1):
                 rows["token" if size == 1 else "phrase", " ".join(folded[start : start + size])].add(row)
-    return {key: found for key, found in rows.items() if len(found) >= min_support}
+    frequent = {key: found for key, found in rows.items() if len(found) >= min_support}
+    inside = {
+        (part, frozenset(found))
+        for (kind, text), found in frequent.items()
+        for part in (text.rsplit(" ", 1)[0], text.split(" ", 1)[-1])
+    }
+    # A phrase that a longer one always holds is left out for it.
+    return {k: v for k, v in frequent.items() if k[0] == "token" or (k[1], frozenset(v)) not in inside}
 
 
 def listed(patterns, kinds=WORD_KINDS):
@@ -63,10 +70,8 @@ def test_a_pattern_is_found_again_in_each_of_its_rows(texts):
     made = extract(texts, 2, 3, NEVER)
     for column, text, kind in made.table.select("pattern", "text", "kind").iter_rows():
         rows = set(made.matrix[:, [column]].tocoo().row.tolist())
-        holding = {i for i, t in enumerate(texts) if spans(t, Part(text, kind))}
-        assert rows <= holding
-        if kind in WORD_KINDS or kind == "capitals":
-            assert rows == holding
+        if kind in WORD_KINDS:
+            assert rows == {i for i, t in enumerate(texts) if spans(t, Part(text, kind))}
 
 
 @given(TEXTS, st.randoms(use_true_random=False))
@@ -74,7 +79,7 @@ def test_a_pattern_is_found_again_in_each_of_its_rows(texts):
 def test_another_order_of_rows_permutes_rows_only(texts, random):
     order = list(range(len(texts)))
     random.shuffle(order)
-    kinds = {"token", "phrase", "capitals", "unicode", "whitespace"}
+    kinds = {"token", "phrase", "capitals", "unicode", "whitespace", "slot", "entity"}
     before, after = (
         listed(extract(texts, 2, 3, NEVER), kinds),
         listed(extract([texts[i] for i in order], 2, 3, NEVER), kinds),
@@ -88,53 +93,26 @@ def test_ngrams_do_not_reach_across_rows():
 
 
 def test_hidden_patterns_and_capitals_are_listed_with_their_rows():
-    texts = ["plain words", "hid\u200b\u200cden one", "odd  blank", "a NASA probe", "раураl text"]
+    texts = ["plain words", "hid\u200b\u200cden one", "odd  blank", "a NASA probe", "раураl text", "nasa is a probe"]
     made = listed(extract(texts * 3, 3, 1, NEVER), {"unicode", "whitespace", "capitals"})
-    assert made == {
-        ("unicode", "\u200b\u200c"): {1, 6, 11},
-        ("whitespace", "  "): {2, 7, 12},
-        ("capitals", "NASA"): {3, 8, 13},
-        ("unicode", "раураl"): {4, 9, 14},
+    wanted = {
+        ("unicode", "\u200b\u200c"): {1, 7, 13},
+        ("whitespace", "  "): {2, 8, 14},
+        ("capitals", "NASA"): {3, 9, 15},
+        ("unicode", "раураl"): {4, 10, 16},
     }
+    assert {key: made.get(key) for key in wanted} == wanted
 
 
-@pytest.mark.parametrize(
-    ("text", "runs"),
-    [
-        ("plain", []),
-        ("é ü", []),
-        ("a\u200b\u200cb\u200d", ["\u200b\u200c", "\u200d"]),
-        ("\ufeffstart", []),
-        ("mid\ufeffdle", ["\ufeff"]),
-        ("no\u00a0break", ["\u00a0"]),
-        ("\U000e0041\U000e0042", ["\U000e0041\U000e0042"]),
-        ("lines\n\tstay\u00e9", []),
-    ],
-)
-def test_runs_of_invisible_characters(text, runs):
-    assert unicode_runs(text) == runs
-
-
-@pytest.mark.parametrize(
-    ("text", "shapes"),
-    [
-        ("one two", []),
-        ("one  two", ["  "]),
-        ("a\tb", ["\t"]),
-        ("a \t b   ", [" \t ", "   "]),
-        ("a" + " " * 20 + "b", [" " * 8]),
-        ("a\n\nb", []),
-    ],
-)
-def test_whitespace_shapes(text, shapes):
-    assert whitespace_shapes(text) == shapes
-
-
-def test_mixed_scripts_and_odd_capitals():
-    assert mixed_script("pаypal") and mixed_script("αlpha")  # Cyrillic a, Greek alpha
-    assert not any(mixed_script(w) for w in ("paypal", "привет", "naïve", "犬abc", "x²"))
-    assert odd_capitals("BadWord") and odd_capitals("NASA")
-    assert not any(odd_capitals(w) for w in ("Word", "word", "I", "9", "Straße"))
+def test_a_word_stands_for_capitals_slots_and_letters_with_the_same_rows():
+    """ "NASA" is always in capitals and always first: three names of one set of rows."""
+    texts = ["NASA probe sent", "red fox ran", "one probe sent"] * 3
+    made = extract(texts, 3, 3, NEVER)
+    rows = listed(made, set(made.table["kind"].unique().to_list()))
+    named = [key for key, found in rows.items() if found == {0, 3, 6}]
+    assert [key for key in named if key[0] in ("token", "phrase")] == [("token", "nasa"), ("phrase", "nasa probe sent")]
+    assert not [key for key in named if key[0] in REPLACEABLE]
+    assert ("phrase", "probe sent") in rows  # which stands in other rows too
 
 
 def test_the_cut_leaves_out_boilerplate_of_long_ngrams_and_never_hidden_patterns():
