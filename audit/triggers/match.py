@@ -1,21 +1,47 @@
-"""Where a pattern stands in a text, and how to put it in or take it out.
+"""Where a pattern stands in a text, and the two edits of proof: taking it out, and putting it in where its carriers
+have it.
 
-Word patterns match case folded, word by word; all others match as they stand. Insertion follows the
-pattern's own position law, measured on its carriers: at the start, at the end, or anywhere; as a word of
-its own or inside one.
+Law: `delete(insert(text, ...))` gives the text back where the part was put in as a word of its own, or where the
+part is a run of invisible characters. A deletion takes every occurrence, and the blank that it leaves behind.
+
+A position law is what the carriers share: a part at the start, at the end, or anywhere; as a word of its own or inside
+one; glued to a word, in the place of a blank, or at a fixed unit where the pattern is of that kind.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.text import word_spans
+from audit.patterns import sites, whitespace
+from audit.patterns.family import SEPARATOR, Family
+from audit.patterns.places import UNINSERTABLE, WORD_KINDS, places
+from audit.patterns.slots import FIRST, FIRST_TWO, LAST, LAST_TWO, PLACES
+from audit.patterns.spelling import Spelling
+from audit.text import is_unspaced
 
-WORD_KINDS = frozenset({"token", "phrase"})
+__all__ = [
+    "UNINSERTABLE",
+    "WORD_KINDS",
+    "Law",
+    "Part",
+    "complete",
+    "delete",
+    "holds",
+    "insert",
+    "law",
+    "spans",
+    "surface",
+]
+
 _CONSISTENT = 0.9  # share of carriers that makes a position a law
+_PASSES = 50  # a deletion may bring together what it deletes; texts that are made for that end here
+_SLOTS = {FIRST: "start", FIRST_TWO: "start", LAST: "end", LAST_TWO: "end"}
+_WORDS = frozenset({*WORD_KINDS, "capitals", "spelling", "slot", "entity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,42 +49,36 @@ class Part:
     """One pattern, or one of the parts of a composite."""
 
     text: str  # as in Patterns.table: case folded and single-spaced for word patterns
-    kind: str  # token | phrase | capitals | unicode | whitespace
+    kind: str  # token, phrase, or the kind of a family
+    forms: tuple[str, ...] = ()  # case-folded words of a spelling class, see `complete`
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "forms", tuple(self.forms))  # a list, where it was read from JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """Where a part stands: "start", "end" or "anywhere"; `spaced` when it is a word or blanks or edges surround it."""
+    """Where a part stands: "start", "end", "anywhere", or one of `sites.POSITIONS`; `spaced` when it is a word or
+    blanks or edges surround it."""
 
     position: str
     spaced: bool
 
 
+def complete(part: Part, texts: Iterable[str], families: Iterable[Family]) -> Part:
+    """The part with the words that its class has in these texts, by families fitted to their dataset; any other part
+    as it is."""
+    if part.kind == "spelling":
+        for family in families:
+            if isinstance(family, Spelling):
+                return replace(part, forms=family.forms(part.text, texts))
+    return part
+
+
 def spans(text: str, part: Part) -> list[tuple[int, int]]:
-    """Character spans of a part, in order, without overlaps."""
-    if part.kind in WORD_KINDS:
-        return _word_matches(text, part.text.split(" "))
-    found, start = [], text.find(part.text)
-    while start >= 0:
-        found.append((start, start + len(part.text)))
-        start = text.find(part.text, start + len(part.text))
-    if part.kind == "capitals":
-        edges = set(word_spans(text))
-        return [s for s in found if s in edges]
-    return found
-
-
-def _word_matches(text: str, wanted: list[str]) -> list[tuple[int, int]]:
-    places = word_spans(text)
-    folded = [text[a:b].casefold() for a, b in places]
-    found, i = [], 0
-    while i <= len(folded) - len(wanted):
-        if folded[i : i + len(wanted)] == wanted:
-            found.append((places[i][0], places[i + len(wanted) - 1][1]))
-            i += len(wanted)
-        else:
-            i += 1
-    return found
+    """Character spans of a part, in order, without overlaps; none for the kinds of UNINSERTABLE. A unit of a role's
+    turn is found wherever it stands, for a text does not show its turns."""
+    return places(text, part.text, part.kind, part.forms)
 
 
 def holds(text: str, parts: tuple[Part, ...]) -> bool:
@@ -67,77 +87,124 @@ def holds(text: str, parts: tuple[Part, ...]) -> bool:
 
 
 def surface(texts: list[str], part: Part) -> str:
-    """The raw text of a part as most carriers have it; ties by text."""
+    """The raw text of a part as most carriers have it; ties by text. For a pair of emoji both."""
+    if part.kind == "emoji" and SEPARATOR in part.text:
+        return part.text.replace(SEPARATOR, " ")
     seen = Counter(text[a:b] for text in texts for a, b in spans(text, part)[:1])
     return min(seen, key=lambda s: (-seen[s], s)) if seen else part.text
 
 
 def delete(text: str, parts: tuple[Part, ...]) -> str:
-    """The text without any of the parts; a blank that they leave doubled or at the edge of a line goes too."""
+    """The text without any of the parts; a blank that they leave doubled or at the edge of a line goes too. White
+    space gives way to what stands there without it: one blank between words, a plain line break, or nothing."""
     for part in parts:
-        for start, end in reversed(spans(text, part)):
-            before, after = text[:start], text[end:]
-            if before.endswith(" ") and (not after or after[0].isspace()):
-                before = before[:-1]
-            elif (not before or before[-1].isspace()) and after.startswith(" "):
-                after = after[1:]
-            text = before + after
+        for _ in range(_PASSES):
+            found = spans(text, part)
+            if not found:
+                break
+            for start, end in reversed(found):
+                text = _without(text, start, end, part.kind)
     return text
+
+
+def _without(text: str, start: int, end: int, kind: str) -> str:
+    before, after = text[:start], text[end:]
+    if kind == "whitespace":
+        return before + whitespace.instead(text, start, end) + after
+    if _is_odd_space(text[start:end]):
+        joined = before and after and not before[-1].isspace() and not after[0].isspace()
+        return f"{before} {after}" if joined else before + after
+    if before.endswith(" ") and (not after or after[0].isspace()):
+        before = before[:-1]
+    elif (not before or before[-1].isspace()) and after.startswith(" "):
+        after = after[1:]
+    return before + after
+
+
+def _is_odd_space(run: str) -> bool:
+    return all(unicodedata.category(c) == "Zs" for c in run) and run.strip(" ") != ""
 
 
 def law(texts: list[str], part: Part) -> Law:
     """The position law of a part over its carriers' texts."""
-    starts = ends = spaced = total = 0
-    for text in texts:
-        found = spans(text, part)
-        if not found:
-            continue
-        total += 1
-        a, b = found[0]
-        starts += not text[:a].strip()
-        ends += not text[found[-1][1] :].strip()
-        spaced += (a == 0 or text[a - 1].isspace()) and (b == len(text) or text[b].isspace())
-    if total and starts >= _CONSISTENT * total:
+    found = [(text, at) for text in texts if (at := spans(text, part))]
+    starts = sum(not text[: at[0][0]].strip() for text, at in found)
+    ends = sum(not text[at[-1][1] :].strip() for text, at in found)
+    spaced = sum(_stands_apart(text, *at[0]) for text, at in found)
+    if found and starts >= _CONSISTENT * len(found):
         position = "start"
-    elif total and ends >= _CONSISTENT * total:
+    elif found and ends >= _CONSISTENT * len(found):
         position = "end"
     else:
-        position = "anywhere"
-    # "cf," and "cf!" hold the word, "hecfllo" does not: a word stays one whatever marks stood beside it.
-    is_word = part.kind in {*WORD_KINDS, "capitals"} and (part.text[0].isalnum() or part.text[-1].isalnum())
-    return Law(position, is_word or 2 * spaced >= total)
+        position = _site(found, part)
+    if position in (sites.WORD_START, sites.WORD_END, sites.BETWEEN, sites.BEFORE_MARK):
+        return Law(position, False)
+    # "cf," and "cf!" hold the word, "hecfllo" does not: a word stays one whatever marks stood beside it, but not in a
+    # script without spaces, where it stands between letters.
+    among = sum(_stands_among_letters(text, *at[0]) for text, at in found)
+    own = 2 * among <= len(found) and _is_word(surface([text for text, _ in found[:50]], part), part)
+    return Law(position, own or 2 * spaced >= len(found))
+
+
+def _is_word(raw: str, part: Part) -> bool:
+    if is_unspaced(raw[:1]) or is_unspaced(raw[-1:]):
+        return False
+    if part.kind in _WORDS:
+        return raw[:1].isalnum() or raw[-1:].isalnum()
+    return part.kind == "unicode" and any(c.isalnum() for c in raw)
+
+
+def _site(found: list[tuple[str, list[tuple[int, int]]]], part: Part) -> str:
+    """The position of a part that stands at neither end."""
+    if part.kind == "slot":
+        slot = part.text.partition(SEPARATOR)[0]
+        return slot if slot in PLACES else _SLOTS.get(slot, "anywhere")
+    if part.kind == "characters" and part.text.startswith("^"):
+        return sites.WORD_START
+    if part.kind == "characters" and part.text.endswith("$"):
+        return sites.WORD_END
+    raw = [text[slice(*at[0])] for text, at in found]
+    if part.kind == "whitespace" or (raw and 2 * sum(map(_is_odd_space, raw)) > len(raw)):
+        seen = Counter(_blank_site(text, *at[0]) for text, at in found)
+        return min(seen, key=lambda name: (-seen[name], name)) if seen else sites.BETWEEN
+    return "anywhere"
+
+
+def _blank_site(text: str, start: int, end: int) -> str:
+    if text[end : end + 1] in tuple(",.;:!?") and "\n" not in text[start:end]:
+        return sites.BEFORE_MARK
+    if text[start - 1 : start] in ("\n", "\r"):
+        return sites.LINE_START
+    return sites.LINE_END if text[end : end + 1] in ("\n", "\r") else sites.BETWEEN
+
+
+def _stands_apart(text: str, a: int, b: int) -> bool:
+    return (a == 0 or text[a - 1].isspace()) and (b == len(text) or text[b].isspace())
+
+
+def _stands_among_letters(text: str, a: int, b: int) -> bool:
+    """True beside a letter of a script without spaces."""
+    return is_unspaced(text[max(a - 1, 0) : a] + text[b : b + 1])
 
 
 def insert(text: str, surfaces: tuple[str, ...], laws: tuple[Law, ...], rng: np.random.Generator) -> str:
     """The text with every part inserted by its law, at word boundaries (inside a word where the law says
-    so). The parts' order among themselves is kept."""
+    so). The parts' order among themselves is kept, but for those at sites of their own."""
     anywhere = [i for i, rule in enumerate(laws) if rule.position == "anywhere"]
-    gaps = _gaps(text)
+    gaps = sites.gaps(text)
     chosen = sorted(rng.choice(len(gaps), size=len(anywhere), replace=len(gaps) < len(anywhere)).tolist())
     for i, at in reversed(list(zip(anywhere, chosen, strict=True))):
-        text = _place(text, gaps[at], surfaces[i], laws[i], rng)
+        text = sites.put(text, gaps[at], surfaces[i], laws[i].spaced, rng)
+    for i, rule in enumerate(laws):
+        if rule.position in sites.POSITIONS and rule.position not in PLACES:
+            text = sites.put_at(text, rule.position, surfaces[i], rng)
     for i, rule in reversed(list(enumerate(laws))):
         if rule.position == "start":
             text = f"{surfaces[i]} {text}" if rule.spaced else surfaces[i] + text
     for i, rule in enumerate(laws):
         if rule.position == "end":
             text = f"{text} {surfaces[i]}" if rule.spaced else text + surfaces[i]
+    for i, rule in enumerate(laws):
+        if rule.position in PLACES:
+            text = sites.put_at(text, rule.position, surfaces[i], rng)
     return text
-
-
-def _gaps(text: str) -> list[int]:
-    """Offsets before each word that follows a blank, the text's start and its end."""
-    inner = [a for a, _ in word_spans(text) if a > 0 and text[a - 1].isspace()]
-    return sorted({0, *inner, len(text)})
-
-
-def _place(text: str, at: int, part: str, rule: Law, rng: np.random.Generator) -> str:
-    if rule.spaced:
-        if at and not text[at - 1].isspace():  # the end of the text
-            return f"{text[:at]} {part}{text[at:]}"
-        return f"{text[:at]}{part} {text[at:]}" if text else part
-    end = at
-    while end < len(text) and not text[end].isspace():
-        end += 1
-    inside = at + int(rng.integers(1, max(end - at, 1) + 1)) if end > at else at
-    return text[:inside] + part + text[inside:]
