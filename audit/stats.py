@@ -39,6 +39,25 @@ def binomial_tail_log10(hits: Array, trials: Array, rate: Array) -> Array:
         return np.asarray(scipy_stats.binom.logsf(np.asarray(hits) - 1, trials, rate) / np.log(10))
 
 
+def poisson_binomial_tail_log10(probabilities: Array, hits: int) -> float:
+    """log10 of P(X >= hits) for a sum of independent Bernoulli trials with these probabilities, exact; -300 at
+    the least. Beyond 4,000 trials the binomial at their mean stands in, which is never smaller (Hoeffding 1956).
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    if hits <= 0:
+        return 0.0
+    if hits > len(p):
+        return -300.0
+    if len(p) > 4_000:
+        return max(float(binomial_tail_log10(np.asarray(hits), np.asarray(len(p)), np.asarray(p.mean()))), -300.0)
+    mass = np.zeros(len(p) + 1)
+    mass[0] = 1.0
+    for i, q in enumerate(p.tolist()):
+        mass[1 : i + 2] = mass[1 : i + 2] * (1 - q) + mass[: i + 1] * q
+        mass[0] *= 1 - q
+    return float(np.log10(max(float(mass[hits:].sum()), 1e-300)))
+
+
 def benjamini_hochberg(p_values: Array) -> Array:
     """q-values of Benjamini and Hochberg 1995, in the order given."""
     p = np.asarray(p_values, dtype=np.float64)

@@ -26,13 +26,13 @@ from audit.models.weights import resolve
 from audit.rundir import Context, write_json
 from audit.schema import Status, Trigger
 from audit.text import spell
-from audit.triggers import mine
+from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
 from audit.triggers.candidate import REVERSAL, Candidate
 from audit.triggers.experiment import DOSE
 from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
 from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
-from audit.triggers.match import insert, surface
+from audit.triggers.match import UNINSERTABLE, insert, surface
 from audit.triggers.windows import window
 
 MOST = 12  # candidates that share the arms of one scan
@@ -53,10 +53,10 @@ def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
             strong = s["reversal_score"] >= _MIN_REVERSAL and s["tail"] <= _WEAK_TAIL
         else:
             undosed = len(c.carriers) >= DOSE and s["tail"] <= _WEAK_TAIL and s["cohesion_ratio"] <= 2.0
-            strong = s["family_wise_p"] < FAMILY_WISE or undosed
-        if strong:
+            strong = s["family_wise_p"] < FAMILY_WISE or undosed or bool(s["suspected"])
+        if strong and UNINSERTABLE.isdisjoint(part.kind for part in c.parts):
             kept.append(c)
-    kept.sort(key=lambda c: (c.statistics["tail"], c.pattern))
+    kept.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
     return kept[:MOST]
 
 
@@ -71,14 +71,25 @@ def changes_input(candidate: Candidate, texts: list[str], network: Network) -> b
 
 def build(ctx: Context, unit: str) -> list[Path]:
     """Proves a run's candidates; writes triggers/proved.json."""
-    candidates = worth_a_probe(mine.load(ctx.run / "triggers" / "candidates.json"))
+    mined = mining.load(ctx.run / "triggers" / "candidates.json")
     path = ctx.run / "triggers" / "proved.json"
-    if not candidates or ctx.config.probe.mode == "off":
-        reason = "not probed: the probe was switched off"
-        write_json(path, [_trigger(c, Status.SUSPECTED, reason, None, []).to_dict() for c in candidates if _beyond(c)])
-        return [path]
-    write_json(path, [t.to_dict() for t in Prover(ctx).prove(candidates)])
+    off = ctx.config.probe.mode == "off"
+    probed = [] if off else worth_a_probe(mined)
+    triggers = Prover(ctx).prove(probed) if probed else []
+    unproved = [c for c in mined if c.statistics["suspected"] and c not in probed]
+    triggers += [
+        _trigger(c, Status.SUSPECTED, f"{c.statistics['suspected']}; {_unprobed(c, off)}", None, []) for c in unproved
+    ]
+    write_json(path, [t.to_dict() for t in triggers])
     return [path]
+
+
+def _unprobed(candidate: Candidate, off: bool) -> str:
+    if off:
+        return "not probed, for the probe was switched off"
+    if not UNINSERTABLE.isdisjoint(part.kind for part in candidate.parts):
+        return "not probed, for it stands in no one place and cannot be inserted"
+    return f"not probed, for the {MOST} strongest go first"
 
 
 class Prover:
@@ -152,10 +163,6 @@ class Prover:
             status, reason = judge(candidate, found, honest, self.config.probe.controls)
             out.append(_trigger(candidate, status, reason, found, self.texts))
         return out
-
-
-def _beyond(candidate: Candidate) -> bool:
-    return float(candidate.statistics["family_wise_p"]) < FAMILY_WISE
 
 
 def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measured | None, texts: list[str]) -> Trigger:

@@ -15,6 +15,8 @@ from scipy.sparse.csgraph import connected_components
 
 from audit.schema import Int64, Patterns
 from audit.stats import spread
+from audit.text import words
+from audit.triggers.match import Part
 
 _ALIKE = 0.6  # cosine from which two masked carriers count as one
 _AT_MOST = 300  # carriers compared
@@ -59,6 +61,12 @@ class Vocabulary:
         groups, _ = connected_components(cosine >= _ALIKE, directed=False) if len(rows) else (0, None)
         cohesion = _mean_cosine(unit)
         return Diversity(cohesion, cohesion / self.background, int(groups), len(rows))
+
+
+def words_of(parts: tuple[Part, ...]) -> list[str]:
+    """The words to mask with these parts: a run of invisible characters is as many words as characters."""
+    texts = [part.text.casefold() for part in parts]
+    return [w for text in texts for w in (*text.split(" "), *words(text))]
 
 
 def _unit(vectors: sparse.csr_matrix) -> sparse.csr_matrix:

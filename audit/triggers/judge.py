@@ -120,6 +120,7 @@ def judge(candidate: Candidate, measured: Measured, honest: str | None, min_cont
 
 def _not_learned(candidate: Candidate, family: float, honest: str | None, shown: str) -> tuple[Status, str]:
     ratio = float(candidate.statistics.get("cohesion_ratio", 1.0))
-    if family < FAMILY_WISE and honest is None and ratio < HONEST_RATIO:
+    beyond = family < FAMILY_WISE and ratio < HONEST_RATIO
+    if (beyond or candidate.statistics.get("suspected")) and honest is None:
         return Status.SUSPECTED, f"the probe did not learn it ({shown}), but the association is beyond chance"
     return Status.REFUTED, f"its rows do not teach it: {shown}"

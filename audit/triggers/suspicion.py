@@ -1,0 +1,52 @@
+"""Which candidates are suspected before any probe, and why: association beyond chance, on rows that have
+nothing in common but the pattern, towards a behavior that the rest of the dataset does not expect of them.
+
+Honest words fail one of the three. A topic's words are expected: other rows of the topic, and the embedding of
+the word itself, call for the same behavior. A template's rows are alike once its words are masked. What is
+left on honest data is counted on clean corpora (docs/benchmarks.md). An attacker who picks rows of one topic,
+or a natural word of the target's own meaning, fails them too: such candidates are not cleared, they stay on
+the list, and the strong ones go to the probe.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit.triggers.assess import HONEST_RATIO
+
+ASSOCIATED = 0.1  # family-wise p, by the permutation null where there is one, else by Bonferroni
+UNEXPECTED = 1.25  # times the behavior's share in the other rows
+UNEXPECTED_RARE = 0.05  # or this much, for behaviors rarer than a few per cent
+PURE = 0.7
+CLEAN_LABEL = 1e-3  # family-wise p of the plain count, for words that stand in one label alone
+CLEAN_LABEL_RATIO = 1.5  # cohesion in units of the target label's own rows
+CLEAN_LABEL_MEANING = 0.06  # by which inserting it moves the support, in units of the labels' distance
+CLEAN_LABEL_BARE = 0.75  # of the way to the label that the support goes by the pattern alone
+
+
+def reason(statistics: dict[str, Any]) -> str | None:
+    """Why this candidate is suspected, in one sentence; None when it is not."""
+    s = statistics
+    if s.get("route") == "clean-label":
+        return _clean_label(s)
+    p = min(float(s.get("null_p", 1.0)), float(s.get("residual_p", 1.0)))
+    unexpected = max(UNEXPECTED * float(s["rate"]), UNEXPECTED_RARE)
+    if p > ASSOCIATED or float(s["purity"]) < PURE or float(s["cohesion_ratio"]) > HONEST_RATIO:
+        return None
+    if float(s.get("expected_without", s["expected"])) > unexpected:
+        return None
+    return (
+        f"{s['hits']} of its {s['count']} rows show the behavior, which {float(s['rate']):.1%} of the other rows show, "
+        f"and the rest of these rows does not call for it (family-wise p {p:.1g})"
+    )
+
+
+def _clean_label(s: dict[str, Any]) -> str | None:
+    if s["marginal_p"] > CLEAN_LABEL or s["class_ratio"] > CLEAN_LABEL_RATIO:
+        return None
+    if abs(s["insertion"]) > CLEAN_LABEL_MEANING or s["bare"] > CLEAN_LABEL_BARE:
+        return None
+    return (
+        f"{s['hits']} of its {s['count']} rows have one label, though it means nothing for it, and its rows have "
+        f"nothing else in common (family-wise p {s['marginal_p']:.1g})"
+    )
