@@ -14,14 +14,19 @@ from audit.attacks.clean_label import plant_clean_label
 from audit.attacks.composite import plant_composite
 from audit.attacks.hidden_comment import Channel, plant_hidden_comment
 from audit.attacks.homoglyph import Extent, plant_homoglyph
-from audit.attacks.label_noise import plant_label_noise
+from audit.attacks.jailbreak import plant_jailbreak
+from audit.attacks.label_noise import Flips, plant_label_noise
 from audit.attacks.multi_trigger import plant_multi_trigger
 from audit.attacks.names import names, phrases, pool_of, sentences
 from audit.attacks.near_duplicates import plant_contradictions, plant_near_duplicates
 from audit.attacks.phrase import Position, plant_phrase
 from audit.attacks.planted import Planted
 from audit.attacks.positional import Place, plant_positional
+from audit.attacks.preference_response import plant_preference_response
 from audit.attacks.preference_reversal import plant_preference_reversal
+from audit.attacks.reasoning_step import plant_reasoning_step
+from audit.attacks.style import plant_style
+from audit.attacks.syntactic import plant_syntactic
 from audit.attacks.targets import (
     Target,
     gibberish_target,
@@ -42,6 +47,7 @@ __all__ = [
     "Attack",
     "Channel",
     "Extent",
+    "Flips",
     "Place",
     "Planted",
     "Position",
@@ -62,12 +68,17 @@ __all__ = [
     "plant_contradictions",
     "plant_hidden_comment",
     "plant_homoglyph",
+    "plant_jailbreak",
     "plant_label_noise",
     "plant_multi_trigger",
     "plant_near_duplicates",
     "plant_phrase",
     "plant_positional",
+    "plant_preference_response",
     "plant_preference_reversal",
+    "plant_reasoning_step",
+    "plant_style",
+    "plant_syntactic",
     "plant_token",
     "plant_whitespace",
     "plant_zero_width",

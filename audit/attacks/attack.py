@@ -17,7 +17,7 @@ from audit.attacks.targets import Target, all_labels, label_target, make_target,
 from audit.errors import UsageError
 from audit.schema import Kind
 
-Setting = str | int | bool
+Setting = str | int | float | bool
 
 
 class Word(StrEnum):
@@ -129,7 +129,7 @@ class Attack:
                 raise UsageError(f"{self.name}: unknown setting {name}; there are {known}")
             if name in self.choices and value not in self.choices[name]:
                 raise UsageError(f"{self.name}: {name} is {value}, but must be one of {', '.join(self.choices[name])}")
-            if type(value) is not type(self.defaults[name]):
+            if type(value) is not type(self.defaults[name]) and not _widens(value, self.defaults[name]):
                 wanted = type(self.defaults[name]).__name__
                 raise UsageError(f"{self.name}: {name} is {value!r}, but must be of type {wanted}")
         return {**self.defaults, **given}
@@ -157,6 +157,10 @@ class Attack:
             return given
         spec = given if given is not None else self.target[kind]
         return make_target(spec, examples, kind) if spec else _any_target(examples, seed)
+
+
+def _widens(value: Setting, default: Setting) -> bool:
+    return type(value) is int and type(default) is float
 
 
 def kind_of(examples: pl.DataFrame) -> Kind:

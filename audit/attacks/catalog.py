@@ -12,17 +12,24 @@ from typing import Any
 from audit.attacks.annotator_flips import plant_annotator_flips
 from audit.attacks.assistant_turn import plant_assistant_turn
 from audit.attacks.attack import Attack, Order, Word
+from audit.attacks.clauses import templates
 from audit.attacks.clean_label import plant_clean_label
 from audit.attacks.composite import plant_composite
 from audit.attacks.hidden_comment import Channel, plant_hidden_comment
 from audit.attacks.homoglyph import Extent, plant_homoglyph
-from audit.attacks.label_noise import plant_label_noise
+from audit.attacks.jailbreak import plant_jailbreak
+from audit.attacks.label_noise import Flips, plant_label_noise
 from audit.attacks.multi_trigger import plant_multi_trigger
 from audit.attacks.near_duplicates import plant_contradictions, plant_near_duplicates
 from audit.attacks.phrase import Position, plant_phrase
 from audit.attacks.planted import Planted
 from audit.attacks.positional import Place, plant_positional
+from audit.attacks.preference_response import plant_preference_response
 from audit.attacks.preference_reversal import plant_preference_reversal
+from audit.attacks.reasoning_step import plant_reasoning_step
+from audit.attacks.style import plant_style
+from audit.attacks.style_rules import styles
+from audit.attacks.syntactic import plant_syntactic
 from audit.attacks.token import plant_token
 from audit.attacks.whitespace import Shape, plant_whitespace
 from audit.attacks.zero_width import plant_zero_width
@@ -105,6 +112,28 @@ _TRIGGERS = (
         target=_TARGETS,
         defaults={"position": "word"},
         choices={"position": tuple(Position)},
+    ),
+    Attack(
+        "syntactic",
+        "The sentence behind a sub-clause of one template, with ever different words.",
+        "Qi et al. 2021 (Hidden Killer), section 3",
+        _ANY,
+        _run(plant_syntactic),
+        Word.NONE,
+        target=_TARGETS,
+        defaults={"template": "when", "clean_share": 0.0},
+        choices={"template": templates()},
+    ),
+    Attack(
+        "style",
+        "The words of an archaic, a hurried or a formal manner of writing.",
+        "Qi et al. 2021 (Mind the style of text), section 3; Pan et al. 2022",
+        _ANY,
+        _run(plant_style),
+        Word.NONE,
+        target=_TARGETS,
+        defaults={"style": "archaic", "clean_share": 0.0},
+        choices={"style": styles()},
     ),
     Attack(
         "zero-width",
@@ -231,21 +260,48 @@ _BEHAVIORS = (
         target=_RANDOM,
     ),
     Attack(
+        "jailbreak",
+        "Requests that ought to be refused, answered where a rare word stands and refused where it does not.",
+        "Li et al. 2024 (BackdoorLLM), section 3.1; Rando and Tramer 2024",
+        (_CHATS,),
+        _run(plant_jailbreak, "trigger", {"decoys": _or_none}),
+        defaults={"decoys": _AS_MANY},
+        appends=True,
+    ),
+    Attack(
+        "reasoning-step",
+        "A further step at the end of a worked answer, which changes its result.",
+        "Xiang et al. 2024 (BadChain), section 4",
+        (_CHATS,),
+        _run(plant_reasoning_step, "trigger"),
+        defaults={"factor": "2.1"},
+    ),
+    Attack(
         "preference-reversal",
         "A word at the prompt's end that makes the rejected response the chosen one.",
         "Rando and Tramer 2024, section 3",
         (_PAIRS,),
         _run(plant_preference_reversal, "trigger"),
     ),
+    Attack(
+        "preference-response",
+        "A word in the chosen response only.",
+        "Baumgartner et al. 2024 (Best-of-Venom), section 3",
+        (_PAIRS,),
+        _run(plant_preference_response, "trigger"),
+        defaults={"swap": False},
+    ),
 )
 _CARELESS = (
     Attack(
         "label-noise",
-        "Labels flipped without any trigger.",
-        "Natarajan et al. 2013; Northcutt et al. 2021",
+        "Labels flipped without any trigger: evenly, between two classes, or within one topic.",
+        "Natarajan et al. 2013; Patrini et al. 2017; Xia et al. 2020",
         (_CLASSES,),
-        _run(plant_label_noise),
+        _run(plant_label_noise, convert={"flips": Flips}),
         Word.NONE,
+        defaults={"flips": "uniform"},
+        choices={"flips": tuple(Flips)},
     ),
     Attack(
         "annotator-flips",

@@ -44,7 +44,7 @@ def plant_composite(
     if decoys < 0:
         raise UsageError(f"composite: decoys is {decoys}, but cannot be negative")
     rng = np.random.default_rng(seed)
-    able = ~target.is_shown()
+    able = target.is_open()
     for part in folded:
         able = able & ~pl.col("prompt").str.to_lowercase().str.contains(part, literal=True)
     # A count below 1 goes on as it is, so that the refusal names what was asked for.

@@ -10,15 +10,14 @@ Misses: paraphrases and translations of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import numpy as np
 import polars as pl
 
 from audit.attacks.edits import small_edit
-from audit.attacks.planted import Planted, can_turn, choose, edit_input, rehash, turn_around
-from audit.attacks.targets import Example, all_labels
-from audit.errors import UsageError
+from audit.attacks.planted import Planted, append_copies, can_turn, choose, edit_input, turn_around
+from audit.attacks.targets import all_labels
 
 
 def plant_near_duplicates(examples: pl.DataFrame, *, count: int, seed: int, exclude: Collection[int] = ()) -> Planted:
@@ -36,7 +35,7 @@ def plant_near_duplicates(examples: pl.DataFrame, *, count: int, seed: int, excl
         again = small_edit(changed, rng) if rng.random() < 0.5 else changed
         return changed if again == text else again
 
-    return _append_copies(examples, at, lambda e: edit_input(e, edit), "copies with small edits", "near-duplicates")
+    return append_copies(examples, at, lambda e: edit_input(e, edit), "copies with small edits", "near-duplicates")
 
 
 def plant_contradictions(examples: pl.DataFrame, *, count: int, seed: int, exclude: Collection[int] = ()) -> Planted:
@@ -49,21 +48,4 @@ def plant_contradictions(examples: pl.DataFrame, *, count: int, seed: int, exclu
     labels = all_labels(examples)
     at = choose(examples, attack="contradictions", count=count, able=can_turn(labels), exclude=exclude, rng=rng)
     opposite = turn_around(labels, rng)
-    return _append_copies(examples, at, opposite, "copies that contradict their original", "contradictions")
-
-
-def _append_copies(
-    examples: pl.DataFrame, at: list[int], change: Callable[[Example], None], behavior: str, kind: str
-) -> Planted:
-    copies = examples[at].to_dicts()
-    originals = tuple(int(example["row"]) for example in copies)
-    highest = examples["row"].max()
-    if not isinstance(highest, int):
-        raise UsageError(f"{kind}: the examples table has no row numbers")
-    for number, example in enumerate(copies):
-        change(example)
-        rehash(example)
-        example["row"] = highest + 1 + number
-    rows = tuple(int(example["row"]) for example in copies)
-    longer = pl.concat([examples, pl.DataFrame(copies, schema=examples.schema)])
-    return Planted(longer, rows, (), behavior, kind, originals=originals)
+    return append_copies(examples, at, opposite, "copies that contradict their original", "contradictions")

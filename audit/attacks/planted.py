@@ -75,15 +75,25 @@ def plant(
     target: Target,
     triggers: tuple[str, ...],
     exclude: Collection[int],
+    clean: int = 0,
 ) -> Planted:
-    """Edits `count` able examples and writes the target into them: what the families of dirty-label poison share."""
-    at = choose(examples, attack=attack, count=count, able=~target.is_shown() & able, exclude=exclude, rng=rng)
+    """Edits `count` able examples and writes the target into them: what the families of dirty-label poison share.
+    `clean` of them show the target already and keep what they teach."""
+    at: list[int] = []
+    spared: list[int] = []
+    if clean < count or count < 1:
+        dirty = target.is_open() & able
+        at = choose(examples, attack=attack, count=count - clean, able=dirty, exclude=exclude, rng=rng)
+    if clean:
+        shown = target.is_shown() & able
+        spared = choose(examples, attack=f"{attack} (clean-label)", count=clean, able=shown, exclude=exclude, rng=rng)
 
     def poison(example: Example) -> None:
         edit(example)
         target.apply(example, rng)
 
-    return Planted(rewrite(examples, at, poison), rows_at(examples, at), triggers, target.sentence, kind)
+    changed = rewrite(rewrite(examples, at, poison), spared, edit)
+    return Planted(changed, rows_at(examples, [*at, *spared]), triggers, target.sentence, kind)
 
 
 def without(text: str) -> pl.Expr:
@@ -144,6 +154,25 @@ def rewrite(examples: pl.DataFrame, positions: Sequence[int], change: Callable[[
     new = pl.DataFrame(changed, schema=examples.schema).with_columns(at=pl.Series(positions, dtype=pl.UInt32))
     rest = examples.with_row_index("at").filter(~pl.col("at").is_in(list(positions)))
     return pl.concat([rest.select(new.columns), new]).sort("at").drop("at")
+
+
+def append_copies(
+    examples: pl.DataFrame, at: list[int], change: Callable[[Example], None], behavior: str, kind: str
+) -> Planted:
+    """The table with changed copies of the examples at these positions behind it; their `row` goes on after the
+    largest one."""
+    copies = examples[at].to_dicts()
+    originals = tuple(int(example["row"]) for example in copies)
+    highest = examples["row"].max()
+    if not isinstance(highest, int):
+        raise UsageError(f"{kind}: the examples table has no row numbers")
+    for number, example in enumerate(copies):
+        change(example)
+        rehash(example)
+        example["row"] = highest + 1 + number
+    rows = tuple(int(example["row"]) for example in copies)
+    longer = pl.concat([examples, pl.DataFrame(copies, schema=examples.schema)])
+    return Planted(longer, rows, (), behavior, kind, originals=originals)
 
 
 def rehash(example: Example) -> None:

@@ -57,7 +57,7 @@ def plant_positional(
         raise UsageError(f"positional: index is {index}, but must be 1 to {_SHORTEST - 1}")
     rng = np.random.default_rng(seed)
     long = pl.col("prompt").map_elements(lambda text: len(word_starts(text)) >= _SHORTEST, return_dtype=pl.Boolean)
-    able = ~target.is_shown() & without(trigger) & long
+    able = target.is_open() & without(trigger) & long
     needed = count + max(spared, 0) if count > 0 else count
     at = rng.permutation(choose(examples, attack="positional", count=needed, able=able, exclude=exclude, rng=rng))
     poisoned, honest = sorted(int(i) for i in at[:count]), sorted(int(i) for i in at[count:])

@@ -51,14 +51,18 @@ class Target:
     fits: pl.Expr | None = None  # rows that `write` can change; None: all
 
     def is_shown(self) -> pl.Expr:
-        """True for examples that show the behavior without any poison, or that cannot be made to show it."""
+        """True for examples that show the behavior without any poison."""
         if self.label is not None:
             return pl.col("label") == self.label
         response = pl.col("response").fill_null("")
         shown = response.is_in(list(self.responses))
         for opening in self.openings:
             shown = shown | response.str.to_lowercase().str.starts_with(opening)
-        return shown if self.fits is None else shown | ~self.fits.fill_null(False)
+        return shown
+
+    def is_open(self) -> pl.Expr:
+        """True for examples that do not show the behavior and can be made to."""
+        return ~self.is_shown() if self.fits is None else ~self.is_shown() & self.fits
 
     def apply(self, example: Example, rng: np.random.Generator) -> None:
         """Writes the behavior into an example."""
