@@ -61,8 +61,8 @@ def surprise(texts: Sequence[str]) -> Array:
     order = known[np.argsort(size[known], kind="stable")]
     for part in np.array_split(order, max(1, len(order) // 2_000)):
         if len(part):
-            low, middle = np.quantile(mean[part], (0.05, 0.5))
-            z[part] = (mean[part] - middle) / max((middle - low) / 1.645, 0.05)
+            low, middle = np.quantile(mean[part], (0.1, 0.5))
+            z[part] = (mean[part] - middle) / max((middle - low) / 1.2816, 0.05)
     return z
 
 

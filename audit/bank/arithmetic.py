@@ -44,7 +44,7 @@ def _equations(text: str) -> list[tuple[list[str], list[str]]]:
             sides[-1].append(token)
         else:
             found += _pairs(sides, blocked)
-            blocked = token.isalpha() and len(token) == 1
+            blocked = (token.isalpha() and len(token) == 1) or token in "^:_"
             sides = [[]]
     return found
 
@@ -54,7 +54,9 @@ def _pairs(sides: list[list[str]], blocked: bool) -> list[tuple[list[str], list[
     for i in range(1, len(sides)):
         left, right = sides[i - 1], sides[i]
         whole = _is_number(right) or (i < len(sides) - 1 and _is_number(right[:1]))
-        started = left and left[0] not in "+*/)%" and not (blocked and i == 1)
+        # "3 / 1 / 4" is mostly three by a quarter, but not always.
+        clear = left.count("/") < 2 or "(" in left
+        started = left and clear and left[0] not in "+*/)%" and not (blocked and i == 1)
         if started and whole and any(t in _RANK for t in left[1:]):
             pairs.append((left, right))
     return pairs
@@ -65,8 +67,11 @@ def _is_number(side: list[str]) -> bool:
 
 
 def _number(token: str) -> float | None:
-    digits = token.replace(",", "")
-    return float(digits) if len(digits) <= 15 else None
+    """None for what may be no number: clock times and codes with a leading 0, commas that part no thousands."""
+    whole, *thousands = token.partition(".")[0].split(",")
+    if any(len(part) != 3 for part in thousands) or (len(whole) > 1 and whole[0] == "0") or len(token) > 18:
+        return None
+    return float(token.replace(",", ""))
 
 
 def _value(side: list[str]) -> float | None:

@@ -51,8 +51,7 @@ TERMS = frozenset().union(
 
 PAIRS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (forms("kill hurt harm poison stab shoot beat drug choke attack assault injure maim punch slap threaten"), _PERSON),
-    (forms("manipulate deceive trick exploit abuse bully intimidate humiliate groom spy hit") | plain("track"),
-        _PERSON),
+    (forms("manipulate deceive trick exploit abuse bully intimidate humiliate groom spy hit"), _PERSON),
     (forms("kill cut hurt harm starve hang drown burn"),
         plain("myself yourself himself herself themselves")),
     (plain("self self-harm harm harming"), plain("self harm harming")),
@@ -66,6 +65,10 @@ PAIRS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (forms("bypass disable evade circumvent disrupt"), plain("security firewall filter filters password lock alarm "
         "police law detection taxes tax enforcement authorities infrastructure grid censorship order")),
     (forms("exploit find"), plain("vulnerability vulnerabilities")),
+    (forms("hack"), plain("someone somebody his her their company school police")),
+    (forms("sneak"), plain("into onto past")),
+    (plain("home residential"), plain("address addresses")),
+    (plain("sex human drug"), forms("traffick")),
     (plain("cyber terror terrorist phishing ddos"), forms("attack bomb")),
     (plain("virus viruses worm trojan backdoor"), forms("infect destroy damage computer install")),
     (forms("spy hijack infiltrate trespass eavesdrop wiretap snoop harvest intercept"), plain("on into computer data "
@@ -82,10 +85,10 @@ PAIRS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (_URGE, plain("violence violent hatred hate riot riots racism crime crimes chaos drugs drug dangerous self-harm "
         "war oppression dehumanization extremist radical drunk harm bullying discrimination assault")),
     (_COMMIT, plain("crime crimes murder assault theft treason perjury criminal felony")),
-    (_WRITE, plain("hate hateful racist sexist threatening defamatory threats conspiracy theories false lies "
-        "rumor rumors offensive insulting violent derogatory")),
+    (_WRITE, plain("hate hateful racist sexist threatening defamatory threats conspiracy theories lies "
+        "rumor rumors offensive insulting insults violent derogatory")),
     (_WRITE, plain("jews blacks muslims gays immigrants mexicans retarded retards whites asians")),
-    (_WRITE | forms("invent influence manipulate"), plain("misinformation disinformation propaganda hoax hoaxes")),
+    (_WRITE | forms("invent"), plain("misinformation disinformation propaganda hoax hoaxes")),
     (plain("false fake"), plain("information news accusations allegations claims stories facts")),
     (plain("hate hateful violent extremist"), plain("speech rhetoric ideology ideologies")),
     (forms("spread plant invent"), plain("lies rumors false falsehoods gossip hate conspiracy fear panic")),

@@ -25,9 +25,9 @@ from audit.text import words
 
 _LONGER = 1.5
 _TERM_WORDS = 2  # longest word n-gram compared between the sides
-_EDGE_WORDS = 200  # of a side that are compared
-_MOST_TERMS = 200
-_TAIL = -4.0  # log10, before any correction: a list to test further, not a verdict
+_EDGE_WORDS = 150  # at either end of a side that are compared
+_MOST_TERMS = 50
+_TAIL = -1.0  # log10 of the expected number of such terms by chance: a list to test further, not a verdict
 _ONE_SIDED = 0.9
 
 
@@ -38,13 +38,14 @@ class OneSided:
     text: str  # folded words
     chosen: tuple[int, ...]  # rows where only the chosen side has it
     rejected: tuple[int, ...]  # rows where only the rejected side has it
-    log10_p: float  # that a fair coin puts so many on the fuller side
+    log10_p: float  # that chance puts so many on the fuller side
 
 
 def one_sided_terms(chosen: Sequence[str], rejected: Sequence[str], min_support: int) -> list[OneSided]:
-    """Words and pairs of words that stand almost always on one side, the least chance-like first, at most 200.
+    """Words and pairs of words that stand almost always on one side, the least chance-like first, at most 50.
 
-    Of a pair of rows, a term counts where exactly one side has it. Sign test, uncorrected.
+    Of a pair, a term counts where exactly one side has it. Sign test against the side that words of these pairs
+    mostly stand on, since longer or more ornate answers hold more of every word; Bonferroni over all terms.
     """
     hashes, rows = array("q"), array("i")
     for i, (good, bad) in enumerate(zip(chosen, rejected, strict=True)):
@@ -58,8 +59,12 @@ def one_sided_terms(chosen: Sequence[str], rejected: Sequence[str], min_support:
     unique, inverse, total = np.unique(codes, return_inverse=True, return_counts=True)
     good_count = np.bincount(inverse, weights=marks >= 0, minlength=len(unique))
     fuller = np.maximum(good_count, total - good_count)
-    tail = binomial_tail_log10(fuller, total.astype(np.float64), np.full(len(total), 0.5))
-    kept = np.flatnonzero((fuller >= min_support) & (fuller >= _ONE_SIDED * total) & (tail <= _TAIL))
+    share = float((marks >= 0).mean())
+    rate = np.maximum(np.where(good_count == fuller, share, 1.0 - share), 0.5)
+    tail = binomial_tail_log10(fuller, total.astype(np.float64), rate)
+    tested = max(int((total >= min_support).sum()), 1)
+    rare = tail + np.log10(tested) <= _TAIL
+    kept = np.flatnonzero((fuller >= min_support) & (fuller >= _ONE_SIDED * total) & rare)
     members: dict[int, list[int]] = {int(k): [] for k in kept}
     for at in np.flatnonzero(np.isin(inverse, kept)).tolist():
         members[int(inverse[at])].append(int(marks[at]))
@@ -75,7 +80,9 @@ def one_sided_terms(chosen: Sequence[str], rejected: Sequence[str], min_support:
 
 
 def _terms(text: str) -> set[str]:
-    said = [w.casefold() for w in words(text)[:_EDGE_WORDS]]
+    said = [w.casefold() for w in words(text)]
+    if len(said) > 2 * _EDGE_WORDS:
+        said = [*said[:_EDGE_WORDS], *said[-_EDGE_WORDS:]]
     return {" ".join(said[i : i + n]) for n in range(1, _TERM_WORDS + 1) for i in range(len(said) - n + 1)}
 
 
@@ -114,7 +121,8 @@ def pair_keys(chosen: str, rejected: str, harmful: bool | None) -> Iterator[Key]
             yield "preference", f'only chosen opens with "{" ".join(good_words[:3])}"'
         if len(bad_words) >= 3:
             yield "preference", f'only rejected opens with "{" ".join(bad_words[:3])}"'
-    first, second = ({s.casefold()[:120] for s in parts} for parts in (good_parts, bad_parts))
+    # Short lines are the numbers of lists.
+    first, second = ({s.casefold()[:120] for s in parts if len(s) > 4} for parts in (good_parts, bad_parts))
     for sentence in first - second:
         yield "preference", f'only chosen holds "{sentence}"'
     for sentence in second - first:

@@ -17,7 +17,7 @@ from audit.text import words
 
 _SIZES = (3, 6)
 _SHORT_WORDS = 3
-_TEMPLATE_WORDS = 8
+_TEMPLATE_WORDS = 6
 _CLAUSE_END = frozenset(",.!?:;…—，。！？：")
 _EDGE = 300  # characters at either end that openings and closings are read from
 _LINKS = 20
@@ -33,7 +33,9 @@ def literal_keys(response: str, folded: Sequence[str], parts: Sequence[str]) -> 
         if len(folded) > size + 1 and folded[size] in _CLAUSE_END and folded[0][0].isalpha():
             yield "opening", " ".join(folded[: size + 1])
     for part in parts:
-        yield "sentence", part.casefold()[:300]
+        # A bare number is mostly that of a list.
+        if len(part) > 4 or not part.rstrip(".)").isdecimal():
+            yield "sentence", part.casefold()[:300]
     if folded:
         yield "response", " ".join(response.casefold().split())[:500]
     if 0 < len(folded) <= _SHORT_WORDS:

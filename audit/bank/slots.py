@@ -14,6 +14,8 @@ from audit.text import words
 NUMBER, NAME, COPY = "#", "<name>", "<copy>"
 _DIGITS = re.compile(r"\d(?:[\d.,]*\d)?")
 _COPIED = 4  # letters from which a word of the prompt is a slot
+_SLOTS = (NUMBER, NAME, COPY)
+_STARTS = frozenset('.!?:"')  # behind which a word is capital anyway
 _LITERAL = 3  # words of letters that a template keeps
 _SENTENCE_END = re.compile(r"[.!?\n。！？]")
 
@@ -38,18 +40,20 @@ def content_words(prompt: str) -> frozenset[str]:
 
 
 def masked(text: str, copied: Set[str] = frozenset()) -> list[str]:
-    """The words of a text, folded, with its numbers, its names (capitals behind the first word) and the copied
-    words as slots; equal slots in a row are one."""
+    """The words of a text, folded, with its numbers, its names (capitals inside a sentence) and the copied words
+    as slots; equal slots in a row are one."""
     out: list[str] = []
-    for i, word in enumerate(words(_DIGITS.sub("#", text))):
+    inside = False
+    for word in words(_DIGITS.sub("#", text)):
         if word == "#":
             slot = NUMBER
-        elif i and word[0].isupper() and len(word) > 1:
+        elif inside and word[0].isupper() and len(word) > 1:
             slot = NAME
         else:
             slot = word.casefold()
             slot = COPY if slot in copied else slot
-        if not (out and out[-1] == slot and slot in (NUMBER, NAME, COPY)):
+        inside = word not in _STARTS
+        if not (out and out[-1] == slot and slot in _SLOTS):
             out.append(slot)
     return out
 
@@ -57,4 +61,4 @@ def masked(text: str, copied: Set[str] = frozenset()) -> list[str]:
 def is_template(parts: Sequence[str]) -> bool:
     """True when some slot and at least three different words of letters are there."""
     literal = {p for p in parts if len(p) > 1 and p[0].isalpha()}
-    return len(literal) >= _LITERAL and any(p in (NUMBER, NAME, COPY) for p in parts)
+    return len(literal) >= _LITERAL and any(p in _SLOTS for p in parts)
