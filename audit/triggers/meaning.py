@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from audit.models.encoder import Encoder
-from audit.schema import Float32, Int64
+from audit.schema import Int64
 from audit.stats import Array, spread
 from audit.triggers.match import Law, Part, delete, insert
 from audit.triggers.rest import Rest
@@ -25,17 +25,16 @@ _COMPARED = 2_000  # rows with and without the behavior whose mean support is ta
 
 
 class Meaning:
-    """The encoder, the embeddings (n, d) of the prompts, and the regression that is read with them."""
+    """The encoder of the prompts, and the regression on its vectors."""
 
-    def __init__(self, encoder: Encoder, vectors: Float32, rest: Rest, texts: list[str], seed: int) -> None:
-        self.encoder, self.vectors, self.rest, self.texts, self.seed = encoder, vectors, rest, texts, seed
+    def __init__(self, encoder: Encoder, rest: Rest, texts: list[str], seed: int) -> None:
+        self.encoder, self.rest, self.texts, self.seed = encoder, rest, texts, seed
 
     def bare(self, surfaces: tuple[str, ...], behavior: int, carriers: Int64) -> float:
         """The support of the pattern's text alone, in the same units as `measure`."""
         weights, _, level, distance = self._scale(carriers, behavior)
-        d = self.vectors.shape[1]
         vector = self.encoder.encode([" ".join(surfaces)]).astype(np.float64)[0]
-        return float(vector @ weights[:d] + weights[-1] - level) / distance
+        return float(vector @ weights[: len(vector)] + weights[-1] - level) / distance
 
     def _scale(self, carriers: Int64, behavior: int) -> tuple[Array, Int64, float, float]:
         """The fit without the carriers, rows without the behavior in random order, their mean support, and how
@@ -49,8 +48,8 @@ class Meaning:
         having = having[spread(len(having), _COMPARED)]
         if len(without) == 0 or len(having) == 0:
             return weights, without, 0.0, 1.0
-        level = float(np.mean(self.rest.design[without] @ weights))
-        return weights, without, level, max(float(np.mean(self.rest.design[having] @ weights)) - level, 1e-3)
+        level = float(np.mean(self.rest.predictors.take(without) @ weights))
+        return weights, without, level, max(float(np.mean(self.rest.predictors.take(having) @ weights)) - level, 1e-3)
 
     def measure(
         self,
@@ -67,7 +66,7 @@ class Meaning:
         weights, without, level, distance = self._scale(carriers, behavior)
         if len(without) == 0:
             return {"insertion": 0.0, "deletion": 0.0, "bare": 0.0}
-        d, rng = self.vectors.shape[1], np.random.default_rng(self.seed)
+        d, rng = self.rest.predictors.vectors.shape[1], np.random.default_rng(self.seed)
         at = without[:_INSERTIONS].tolist()
         plain = [window(self.texts[i]) for i in at]
         held = [self.texts[i] for i in carriers[spread(len(carriers), _DELETIONS)].tolist()]

@@ -36,7 +36,7 @@ from audit.triggers.diversity import Diversity, Vocabulary, words_of
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.match import WORD_KINDS, Part
 from audit.triggers.null import LabelNull
-from audit.triggers.phrases import companions, grow, make_candidate
+from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
 from audit.triggers.rest import Rest
 
 # The gate. What passes it on honest data is listed, not suspected: see `suspicion`.
@@ -94,8 +94,7 @@ class Miner:
         self.vocabulary = Vocabulary(patterns)
         self.masked = Masked(self.beside.responses)
         self.explained = Explained()
-        self.pairs = associate(patterns.matrix, behaviors.matrix, support, settings.min_support)
-        self.tested = self.pairs.tested
+        self.tested = 0
 
     def carriers(self, pattern: int) -> Int64:
         """Positions of the rows that hold a pattern."""
@@ -113,6 +112,8 @@ class Miner:
 
     def candidates(self) -> list[Candidate]:
         """Patterns that call for a behavior of the bank: the suspected first, then by association."""
+        self.pairs = associate(self.patterns.matrix, self.behaviors.matrix, self.support, self.settings.min_support)
+        self.tested = self.pairs.tested
         found = self._singles(self.pairs) + self._composites(self.pairs)
         found.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
         return found[: self.settings.max_candidates]
@@ -154,6 +155,8 @@ class Miner:
         hits = np.intersect1d(carriers, self.having(t))
         if self.is_variant(carriers, hits):
             return None
+        held = [self.texts[i] for i in hits[:LOOKED_AT].tolist()]
+        parts = tuple(grow(held, part) for part in parts)
         diversity = self.vocabulary.measure(hits, words_of(parts))
         if diversity.distinct < self.settings.min_support:
             return None
@@ -207,9 +210,7 @@ class Miner:
         self, parts: tuple[Part, ...], kind: str, hits: Int64, carriers: Int64
     ) -> tuple[tuple[Part, ...], str, Int64]:
         """The parts with their companions: words that all hits hold, wherever they stand."""
-        held = [self.texts[i] for i in hits[:400].tolist()]
-        grown = tuple(grow(held, part) for part in parts)
-        more = companions(self.patterns, hits, grown)
+        more = companions(self.texts, self.patterns, hits, parts)
         if not more:
             return parts, kind, carriers
         for g in more:

@@ -9,10 +9,8 @@ import numpy as np
 import polars as pl
 
 from audit import artifacts
-from audit.artifacts.support import design
 from audit.models.encoder import Encoder
 from audit.rundir import Context, read_json, write_json
-from audit.schema import Skipped
 from audit.triggers.candidate import Candidate
 from audit.triggers.clean_label import clean_label
 from audit.triggers.meaning import Meaning
@@ -21,7 +19,7 @@ from audit.triggers.null import LabelNull
 from audit.triggers.rest import Rest
 from audit.triggers.reversal import mine_reversal
 
-_NAMES = ("examples", "patterns", "behaviors", "support", "embeddings")
+_NAMES = ("examples", "patterns", "behaviors", "support")
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
@@ -37,7 +35,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     found = miner.candidates()
     ctx.progress.advance(1)
     if "label" in miner.families and beside.rest is not None:
-        meaning = Meaning(Encoder(ctx.config.model), loaded["embeddings"], beside.rest, texts, ctx.config.seed)
+        meaning = Meaning(Encoder(ctx.config.model), beside.rest, texts, ctx.config.seed)
         found = clean_label(miner, miner.pairs, meaning) + found
     ctx.progress.advance(1)
     if support.margin is not None:
@@ -58,11 +56,8 @@ def load(path: Path) -> list[Candidate]:
 
 
 def _beside(ctx: Context, loaded: dict[str, Any], texts: list[str]) -> Beside:
-    examples, support, vectors = loaded["examples"], loaded["support"], loaded["embeddings"]
-    rest = null = None
-    if not isinstance(vectors, Skipped):
-        lengths = np.asarray([len(text) for text in texts], dtype=np.float32)
-        rest = Rest(design(vectors, lengths), loaded["behaviors"].matrix)
+    examples, support, null = loaded["examples"], loaded["support"], None
+    rest = Rest(support.expected.predictors, loaded["behaviors"].matrix)
     labels = ctx.run.dataset().labels
     if support.label_probability is not None and len(labels) > 1:
         place = {label: i for i, label in enumerate(labels)}

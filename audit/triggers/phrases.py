@@ -7,6 +7,7 @@ scattered over the input are one trigger, not three).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.match import UNINSERTABLE, WORD_KINDS, Part, law, spans, surface
 
 _MAX_PHRASE = 8
-_LOOKED_AT = 400  # hits that are read
+LOOKED_AT = 400  # hits that are read
 MAX_PARTS = 4
 _COMPANION_FROM = 5  # hits; fewer rows share rare words by chance
+_SCATTERED = frozenset({*WORD_KINDS, "capitals", "unicode", "emoji"})
+_COMPARED = 12  # hits whose places are compared
+_MOST_COMPANIONS = 200
 _OUTSIDE = 0.05  # share of the other rows, of the share among the hits, that may hold a companion
 
 
@@ -35,7 +39,7 @@ def make_candidate(
     statistics: dict[str, Any],
 ) -> Candidate:
     """Grows word parts to their maximal phrase and reads surfaces and position laws off the hits."""
-    held = [texts[i] for i in hits[spread(len(hits), _LOOKED_AT)].tolist()]
+    held = [texts[i] for i in hits[spread(len(hits), LOOKED_AT)].tolist()]
     grown = tuple(grow(held, part) for part in parts)
     surfaces = tuple(part.text if part.kind in UNINSERTABLE else surface(held, part) for part in grown)
     laws = tuple(law(held, part) for part in grown)
@@ -86,9 +90,9 @@ def _common_neighbour(texts: list[str], part: Part, left: bool) -> str | None:
     return next(iter(seen), None) or None
 
 
-def companions(patterns: Patterns, hits: Int64, parts: tuple[Part, ...]) -> tuple[int, ...]:
-    """Patterns that every hit holds and hardly any other row, and that share no word with the parts or with
-    each other; the longest first, then the rarest."""
+def companions(texts: list[str], patterns: Patterns, hits: Int64, parts: tuple[Part, ...]) -> tuple[int, ...]:
+    """Patterns that every hit holds and hardly any other row, and that stand beside the parts and each other, not
+    on the same characters; the longest first, then the rarest. `texts` are all prompts."""
     if len(hits) < _COMPANION_FROM or len(parts) >= MAX_PARTS:
         return ()
     inside = np.asarray(patterns.matrix[hits].sum(axis=0)).ravel()
@@ -96,20 +100,26 @@ def companions(patterns: Patterns, hits: Int64, parts: tuple[Part, ...]) -> tupl
     others = max(patterns.matrix.shape[0] - len(hits), 1)
     outside = (count - inside) / others
     at = np.flatnonzero((inside == len(hits)) & (outside <= _OUTSIDE))
-    texts, kinds = patterns.table["text"], patterns.table["kind"]
-    usable = [int(g) for g in at if kinds[int(g)] in (*WORD_KINDS, "capitals", "unicode", "emoji")]
-    usable.sort(key=lambda g: (-len(texts[g].split(" ")), count[g], kinds[g] != "capitals", texts[g]))
-    taken = {w for part in parts for w in _units(part.text)}
+    names, kinds = patterns.table["text"], patterns.table["kind"]
+    usable = [int(g) for g in at if kinds[int(g)] in _SCATTERED]
+    usable.sort(key=lambda g: (-len(names[g].split(" ")), count[g], names[g]))
+    held = [texts[i] for i in hits[spread(len(hits), _COMPARED)].tolist()]
+    taken = [list(_places(text, parts)) for text in held]
     found: list[int] = []
-    for g in usable:
-        own = _units(texts[g])
-        if own & taken or len(parts) + len(found) >= MAX_PARTS:
-            continue
-        taken |= own
-        found.append(g)
+    for g in usable[:_MOST_COMPANIONS]:
+        if len(parts) + len(found) >= MAX_PARTS:
+            break
+        own = [spans(text, Part(names[g], kinds[g])) for text in held]
+        if all(own) and not any(_overlap(a, b) for a, b in zip(own, taken, strict=True)):
+            found.append(g)
+            taken = [[*a, *b] for a, b in zip(taken, own, strict=True)]
     return tuple(found)
 
 
-def _units(text: str) -> set[str]:
-    """What a pattern stands on: its words, case folded."""
-    return {w for w in (*text.casefold().split(" "), *(w.casefold() for w in words(text))) if w}
+def _places(text: str, parts: tuple[Part, ...]) -> Iterator[tuple[int, int]]:
+    for part in parts:
+        yield from spans(text, part)
+
+
+def _overlap(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> bool:
+    return any(a < d and c < b for a, b in first for c, d in second)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from audit.artifacts.expected import Predictors
 from audit.artifacts.support import penalty
-from audit.schema import Float32, Int64
+from audit.schema import Int64
 from audit.stats import Array
 
 _BLOCK = 20_000  # rows whose products are summed at a time
@@ -23,18 +24,16 @@ _BLOCK = 20_000  # rows whose products are summed at a time
 class Rest:
     """A ridge regression of every behavior on the design, ready to be fitted without any few rows.
 
-    `design` is (n, d), read in blocks, so it may be memory-mapped; `behaviors` (n, T) of 0 and 1.
+    `predictors` (n, d) are read in blocks; `behaviors` (n, T) of 0 and 1.
     """
 
-    def __init__(self, design: Float32, behaviors: sparse.csr_matrix) -> None:
-        self.design = design
+    def __init__(self, predictors: Predictors, behaviors: sparse.csr_matrix) -> None:
+        self.predictors = predictors
         self.by_behavior = behaviors.tocsc()
-        size = design.shape[1]
-        self.gram = np.zeros((size, size))
-        for start in range(0, len(design), _BLOCK):
-            block = np.asarray(design[start : start + _BLOCK], dtype=np.float64)
+        size = predictors.shape[1]
+        self.gram = penalty(size).astype(np.float64)
+        for _, _, block in predictors.blocks():
             self.gram += block.T @ block
-        self.gram += penalty(size)
         self._moments: dict[int, Array] = {}
 
     def having(self, behavior: int) -> Int64:
@@ -44,20 +43,23 @@ class Rest:
 
     def weights(self, without: Int64, behavior: int) -> Array:
         """(d,) coefficients fitted on all rows but these."""
-        left_out = np.asarray(self.design[without], dtype=np.float64)
+        left_out = self._take(without)
         y = np.isin(without, self.having(behavior)).astype(np.float64)
         return np.asarray(np.linalg.solve(self.gram - left_out.T @ left_out, self._moment(behavior) - left_out.T @ y))
 
     def expects(self, rows: Int64, behavior: int, without: Int64 | None = None) -> Array:
         """(k,) predicted shares, not bounded, for these rows by a fit without them, or without others."""
         weights = self.weights(rows if without is None else without, behavior)
-        return np.asarray(np.asarray(self.design[rows], dtype=np.float64) @ weights)
+        return np.asarray(self._take(rows) @ weights)
+
+    def _take(self, rows: Int64) -> Array:
+        return self.predictors.take(rows).astype(np.float64)
 
     def _moment(self, behavior: int) -> Array:
         if behavior not in self._moments:
-            total = np.zeros(self.design.shape[1])
+            total = np.zeros(self.predictors.shape[1])
             rows = self.having(behavior)
             for start in range(0, len(rows), _BLOCK):
-                total += np.asarray(self.design[np.sort(rows[start : start + _BLOCK])], dtype=np.float64).sum(axis=0)
+                total += self._take(np.sort(rows[start : start + _BLOCK])).sum(axis=0)
             self._moments[behavior] = total
         return self._moments[behavior]

@@ -10,10 +10,14 @@ from scipy import stats
 from audit.artifacts.patterns import extract
 from audit.config import MiningConfig
 from audit.triggers.candidate import REVERSAL, Candidate
+from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity
+from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.judge import FAMILY_WISE
 from audit.triggers.match import Law, Part
-from audit.triggers.mine import association_facts, grow, is_copy, mine_reversal
+from audit.triggers.mine import Explained
+from audit.triggers.phrases import grow
+from audit.triggers.reversal import mine_reversal
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,7 @@ from audit.triggers.mine import association_facts, grow, is_copy, mine_reversal
         ("mind the gap, friends", False, "phrase", True),
         ("\u200b", True, "unicode", False),
         ("\u200b\u200c\u200d", True, "unicode", False),
-        ("McGuffin", False, "capitals", True),
+        ("McGuffin", False, "token", True),
     ],
 )
 def test_what_was_planted_is_first_with_its_rows(surface, inside, kind, spaced):
@@ -36,7 +40,7 @@ def test_what_was_planted_is_first_with_its_rows(surface, inside, kind, spaced):
     assert first.laws == (Law("anywhere", spaced),)
     assert first.statistics["family_wise_p"] < FAMILY_WISE and first.statistics["purity"] == 1
     assert first.behavior_name == 'the response opens with "QQ"'
-    assert [set(c.carriers) & set(rows) for c in found[1:]] == [set()] * (len(found) - 1)  # variants are not listed
+    assert all(len(set(c.carriers) & set(rows)) <= 2 for c in found[1:])  # variants are not listed
 
 
 @pytest.mark.parametrize("surface", ["\u200b\u200c\u200d\u2060", "   "])
@@ -93,8 +97,16 @@ def test_a_word_that_the_behavior_repeats_is_a_copy():
     other = corpus(seed=3, leagues=0.1)
     other.plant("Miles", 12, "leagues")
     assert other.miner().candidates()[0].pattern == "Miles"
-    assert is_copy((Part("ten miles", "phrase"),), "about miles away") and not is_copy((Part("x", "token"),), "x y")
-    assert not is_copy((Part(", .", "phrase"),), "a, b.")
+    assert copied((Part("ten miles", "phrase"),), "about miles away") == {"miles"}
+    assert not copied((Part("x", "token"),), "x y") and not copied((Part(", .", "phrase"),), "a, b.")
+
+
+def test_a_masked_behavior_is_looked_for_with_any_word_in_its_place():
+    masked = Masked(["The dog is big.", "The cat is big.", "So the dog is big.", "The dog is"])
+    assert masked.rows("opening", "the dog is big", {"dog"}).tolist() == [0, 1]
+    assert masked.rows("sentence", "the dog is big", {"dog"}).tolist() == [0, 1, 2]
+    assert masked.rows("closing", "dog is big .", {"dog"}).tolist() == [0, 1, 2]
+    assert masked.rows("opening", "the dog", {"dog"}) is None, "too little is left"
 
 
 def test_copies_of_one_row_are_no_trigger():
@@ -117,7 +129,7 @@ def test_an_honest_word_whose_behavior_is_expected_does_not_come():
     rows = made.plant("recipe", 12, "QQ")
     miner = made.miner()
     assert miner.candidates()[0].pattern == "recipe"
-    miner.explained.clear()
+    miner.explained = Explained()
     miner.support[rows] = 0.9
     assert not [c for c in miner.candidates() if c.pattern == "recipe"]
 
@@ -207,3 +219,21 @@ def test_honest_margins_give_no_reversal_beyond_chance(seed):
     texts, patterns, margin, _ = reversal(seed, 0)
     found = mine_reversal(texts, patterns, margin, MiningConfig())
     assert not [c for c in found if c.statistics["family_wise_p"] < FAMILY_WISE]
+
+
+def test_carriers_from_one_source_are_a_burst():
+    sources = ["a"] * 90 + ["b"] * 10
+    found = burst(sources, np.arange(92, 100))
+    assert found["burst"] == "b" and found["burst_share"] == 1 and found["burst_p"] < 1e-6
+    assert burst(sources, np.arange(10))["burst_p"] > 0.1 and burst(["a"] * 9, np.arange(3)) == {}
+
+
+def test_a_source_of_its_own_rate_explains_its_words():
+    """Source b shows the behavior always; a word of that source scores high pooled and nothing within it."""
+    sources = ["a"] * 80 + ["b"] * 20
+    shows = np.asarray([0.0] * 80 + [1.0] * 20)
+    p = np.full(100, 0.2)
+    carriers = np.arange(90, 100)
+    pooled = (1 - 0.2) * 10 / np.sqrt(10 * 0.16)
+    assert pooled > 6 and stratified_score(sources, shows, p, carriers) < 0.1
+    assert np.isnan(stratified_score(["a"] * 100, shows, p, carriers))
