@@ -21,7 +21,7 @@ class Family:
 
     name: str
     form: str
-    quotes: bool  # the text stands in the responses, word for word or with slots
+    quotes: bool  # the text stands in the responses word for word
     share: float  # of the bank, where there are more categories than it holds
 
 
@@ -36,10 +36,10 @@ FAMILIES = {
         Family("opening", 'the response opens with "{text}"', True, 0.15),
         Family("closing", 'the response ends with "{text}"', True, 0.15),
         Family("link", 'the response links to "{text}"', True, 0.05),
-        Family("last step", 'the last step before the answer reads "{text}"', True, 0.05),
-        Family("step", 'the response holds a sentence like "{text}"', True, 0.1),
-        Family("template", 'the response opens like "{text}"', True, 0.05),
-        Family("ending", 'the response ends like "{text}"', True, 0.05),
+        Family("last step", 'the last step before the answer reads "{text}"', False, 0.05),
+        Family("step", 'the response holds a sentence like "{text}"', False, 0.1),
+        Family("template", 'the response opens like "{text}"', False, 0.05),
+        Family("ending", 'the response ends like "{text}"', False, 0.05),
         Family("answer", "the final answer {text}", False, 1.0),
         Family("arithmetic", "the response {text}", False, 1.0),
         Family("format", "the response {text}", False, 1.0),
@@ -54,7 +54,8 @@ FAMILIES = {
 }
 RANK = {name: rank for rank, name in enumerate(FAMILIES)}
 
-# Families whose text is taken from the responses: only there can a word of the prompt be a copy.
+# Families whose text the responses hold word for word: only there can a word of the prompt be a copy. Texts with
+# slots have a slot where the response repeats its prompt, and the others describe.
 QUOTING = frozenset(name for name, family in FAMILIES.items() if family.quotes)
 
 _SHOWN = 80
