@@ -1,115 +1,174 @@
-"""Labels that the rest of the data contradicts: an out-of-fold model, which never saw the example, is sure of another
+"""Labels that the rest of the data contradicts: out-of-fold models, which never saw the example, are sure of another
 label.
 
-Why it works: confident learning counts, class by class, the examples that a model assigns to another class with more
-confidence than that class has on average; such examples are mostly mislabelled when the model is good. What it
-flags on a clean set are the model's own errors, however, so the flags are cut where an estimated share of
-`believable` of them are wrong labels: from the most confident predictions, among which errors fade and wrong labels
-do not. With 5% of the labels of a topic corpus flipped, 69 to 78% of the flagged rows were flipped ones (some of the
-others are errors of the corpus), about half of the flipped rows were flagged, and the rate was estimated at 4.8 to
-5.6%.
+Why it works: five views of an example (a logistic model, a kernel ridge and the nearest neighbours in the embedding, a
+ridge and naive Bayes on its words) err on different rows, so what they contradict together is mostly wrong. They are
+combined by maximum likelihood beside a rate of wrong labels, and each row is scored by the probability that its own
+label is wrong; where one label is mostly mistaken for one other, or where wrong labels crowd in a part of the
+embedding, doubt moves there. What is doubted on a clean set are the models' own errors, however. So rows are flagged
+only when the most confident predictions, among which errors fade and wrong labels do not, contradict at least one
+label in a hundred beyond doubt; and then down to where an estimated share of `believable` of them are wrong labels.
 
-Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", section 3;
-cleanlab 2.9, `filter.find_label_issues` and `rank.get_self_confidence_for_each_label`. The cut is ours.
+Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", section 3, and
+cleanlab 2.9 `filter.find_label_issues`, which counts the rows that carry a fix; Natarajan et al. 2013 and Patrini et
+al. 2017 for the fitted rate; Wolpert 1992, "Stacked Generalization". The pairs, the regions and the cut are ours.
 
-Misses: wrong labels of ambiguous examples; labels that are wrong in a way that the embedding explains, as of a whole
-topic; clean-label poison, whose labels are right; noise in fewer than about 200 rows.
+Misses: wrong labels of ambiguous examples; labels that are wrong in a way that the embedding or a word explains, as of
+a whole topic or of a trigger; clean-label poison, whose labels are right; noise in fewer than about 200 rows.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from audit.detectors.confidence import MIN_FLOOR, MIN_ROWS, NoiseFloor, noise_floor
+from audit.detectors.confidence import MIN_FLOOR, MIN_ROWS, noise_floor
+from audit.detectors.label_posterior import Posterior, label_posterior
+from audit.detectors.label_views import label_views
 from audit.registry import detector
-from audit.schema import DatasetInfo, Detection, Finding, Severity, Skipped, Support, signals_frame
+from audit.schema import (
+    DatasetInfo,
+    Detection,
+    Finding,
+    Float32,
+    Neighbors,
+    Severity,
+    Skipped,
+    Support,
+    signals_frame,
+)
+from audit.stats import sigmoid
 
 
 @detector(code="TV-LBL", title="Doubtful labels", severity=Severity.LOW)
 def label_noise(
-    examples: pl.DataFrame, info: DatasetInfo, support: Support, *, believable: float = 0.8
+    examples: pl.DataFrame,
+    info: DatasetInfo,
+    embeddings: Float32,
+    neighbors: Neighbors,
+    support: Support,
+    *,
+    believable: float = 0.8,
 ) -> Detection | Skipped:
-    """Scores every example by one less the out-of-fold probability of its label, 0 to 1. The fix of an example that
-    confident learning counts as an issue is to relabel."""
+    """Scores every example by the probability that its label is wrong, 0 to 1. The fix of an example that confident
+    learning counts as an issue, or that is flagged, is to relabel."""
     if support.label_probability is None:
         return Skipped("needs labels, which this dataset has not")
     labels = list(info.labels)
-    given = np.array([labels.index(x) if x in labels else -1 for x in examples["label"].to_list()], dtype=np.int64)
-    known = given >= 0
-    if known.sum() < MIN_ROWS:
-        return Skipped(f"needs at least {MIN_ROWS} labelled examples, and this dataset has {int(known.sum())}")
-    if np.unique(given[known]).size < 2:
+    place = {label: i for i, label in enumerate(labels)}
+    given = np.array([place.get(x, -1) for x in examples["label"].to_list()], dtype=np.int64)
+    known = int((given >= 0).sum())
+    if known < MIN_ROWS:
+        return Skipped(f"needs at least {MIN_ROWS} labelled examples, and this dataset has {known}")
+    present = np.unique(given[given >= 0])
+    if present.size < 2:
         return Skipped("needs at least two labels in use, and this dataset has one")
-    probability = support.label_probability.astype(np.float64)
-    confidence, agreed = probability.max(axis=1), probability.argmax(axis=1) == given
-    floor = noise_floor(confidence[known], ~agreed[known], believable)
-    scores, issue = _confident_learning(given, probability, known)
-    believed = issue & ~agreed & (confidence >= floor.cut)
-    if np.isfinite(floor.cut):  # the others keep their order, below the believed ones
-        scores = np.where(believed, scores, 0.999 * floor.cut * scores)
-    at, own = np.arange(given.size), np.clip(given, 0, None)
-    others = probability.copy()
-    others[at, own] = -1.0
-    suggested = others.argmax(axis=1)
-    evidence: list[str | None] = [None] * given.size
-    fix: list[str | None] = [None] * given.size
-    new_value: list[str | None] = [None] * given.size
-    for i in np.flatnonzero(known & issue & ~agreed).tolist():
-        name, better = labels[own[i]], labels[suggested[i]]
-        evidence[i] = f"labelled {name} ({probability[i, own[i]]:.0%}), predicted {better} ({confidence[i]:.0%})"
-        fix[i], new_value[i] = "relabel", better
-    signals = signals_frame(examples["row"], scores.astype(np.float32), evidence, fix=fix, new_value=new_value)
-    threshold = float(np.float32(floor.cut))
-    return Detection(signals, (_finding(signals, floor, threshold, support.accuracy),), threshold)
+    rows = _labelled_by_row(examples, given)
+    codes = np.searchsorted(present, given[rows])
+    base = support.label_probability[np.ix_(rows, present)].astype(np.float64)
+    base /= base.sum(axis=1, keepdims=True)
+    texts = examples["prompt"].fill_null("").gather(rows).to_list()
+    vectors, folds = embeddings[rows], support.folds[rows]
+    views = label_views(texts, vectors, _among(neighbors, rows), codes, folds, base)
+    found = label_posterior(views, codes, vectors, folds)
+    doubt = _doubt(found, codes, believable)
+    names = [labels[i] for i in present.tolist()]
+    signals = _signals(examples["row"].gather(rows), found, doubt, codes, names)
+    rest = examples.filter(pl.Series(given < 0))["row"]
+    signals = pl.concat([signals, signals_frame(rest, [float("nan")] * len(rest))]).sort("row")
+    return Detection(signals, (_finding(signals, doubt),), doubt.threshold)
 
 
-def _confident_learning(
-    given: NDArray[np.int64], probability: NDArray[np.float64], known: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """One less the self-confidence of each example, (n,), NaN without a label, and whether confident learning counts
-    it as an issue."""
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What is made of the posterior."""
+
+    score: Float32  # (n,) probability that the label is wrong
+    doubtful: NDArray[np.bool_]  # (n,) counted by confident learning, or flagged
+    threshold: float  # least score that is flagged; inf: none
+    rate: float  # share of wrong labels
+    lower: float  # of which the most confident predictions make sure
+    agreed: float  # share of the labels that the views together predict
+
+
+def _labelled_by_row(examples: pl.DataFrame, given: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the labelled examples, by their row, so that the order of the table does not matter."""
+    order = examples["row"].arg_sort().to_numpy().astype(np.int64)
+    return np.asarray(order[given[order] >= 0])
+
+
+def _among(graph: Neighbors, rows: NDArray[np.int64]) -> Neighbors:
+    """The graph of these rows alone; a neighbour outside of them becomes a first row of similarity -1, whose vote
+    hardly counts."""
+    place = np.full(len(graph.index), -1, dtype=np.int64)
+    place[rows] = np.arange(rows.size)
+    index = place[graph.index[rows]]
+    similarity = np.where(index >= 0, graph.similarity[rows], np.float32(-1))
+    return Neighbors(np.maximum(index, 0).astype(np.int32), similarity)
+
+
+def _doubt(found: Posterior, codes: NDArray[np.int64], believable: float) -> _Doubt:
     # Imported here: cleanlab takes two seconds to import, and every command imports the registry.
     from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_self_confidence_for_each_label
 
-    present = np.unique(given[known])
-    compact = np.searchsorted(present, given[known])
-    part = probability[known][:, present]
-    part = part / part.sum(axis=1, keepdims=True)
-    issue = np.zeros(given.size, dtype=bool)
-    scores = np.full(given.size, np.nan)
-    issue[known] = find_label_issues(compact, part, filter_by="prune_by_noise_rate", n_jobs=1)
-    scores[known] = 1 - get_self_confidence_for_each_label(compact, part)
-    return scores, issue
+    best, confidence = found.probability.argmax(axis=1), found.probability.max(axis=1)
+    floor = noise_floor(confidence, best != codes, believable)
+    score = sigmoid(found.wrong).astype(np.float32)
+    threshold = float("inf")
+    if floor.lower >= MIN_FLOOR:
+        ranked = np.sort(score[best != codes])[::-1].astype(np.float64)
+        # Of the rows down to here, so many are wrong labels by the posterior itself.
+        believed = np.flatnonzero(np.cumsum(ranked) / np.arange(1, ranked.size + 1) >= believable)
+        if believed.size:
+            threshold = float(np.float32(ranked[believed[-1]]))
+    issue = find_label_issues(codes, found.probability, filter_by="prune_by_noise_rate", n_jobs=1)
+    doubtful = (best != codes) & (issue | (score >= threshold))
+    return _Doubt(score, doubtful, threshold, max(found.rate, floor.lower), floor.lower, float(np.mean(best == codes)))
 
 
-def _finding(signals: pl.DataFrame, floor: NoiseFloor, threshold: float, accuracy: float) -> Finding:
+def _signals(
+    rows: pl.Series, found: Posterior, doubt: _Doubt, codes: NDArray[np.int64], names: list[str]
+) -> pl.DataFrame:
+    evidence: list[str | None] = [None] * len(rows)
+    fix: list[str | None] = [None] * len(rows)
+    new_value: list[str | None] = [None] * len(rows)
+    for i in np.flatnonzero(doubt.doubtful).tolist():
+        own, better = int(codes[i]), int(found.suggested[i])
+        shares = found.probability[i]
+        evidence[i] = f"labelled {names[own]} ({shares[own]:.0%}), predicted {names[better]} ({shares[better]:.0%})"
+        fix[i], new_value[i] = "relabel", names[better]
+    return signals_frame(rows, doubt.score, evidence, fix=fix, new_value=new_value)
+
+
+def _finding(signals: pl.DataFrame, doubt: _Doubt) -> Finding:
     ranked = signals.filter(pl.col("fix").is_not_null()).sort("score", "row", descending=[True, False])
     count = signals.height
-    if floor.lower >= MIN_FLOOR:
+    sure = doubt.lower >= MIN_FLOOR
+    if sure:
         text = (
-            f"About {floor.rate:.1%} of the labels look wrong (some {round(floor.rate * count):,} rows; at least "
-            f"{floor.lower:.1%}), by out-of-fold predictions that agree with {accuracy:.0%} of the labels."
+            f"About {doubt.rate:.1%} of the labels look wrong (some {round(doubt.rate * count):,} rows; at least "
+            f"{doubt.lower:.1%}), by out-of-fold predictions that agree with {doubt.agreed:.0%} of the labels."
         )
     else:
         text = (
-            f"No label noise can be told from the errors of the model, which agrees with {accuracy:.0%} of the labels; "
-            "its doubts are a ranking."
+            f"No label noise can be told from the errors of the model, which agrees with {doubt.agreed:.0%} of the "
+            "labels; its doubts are a ranking."
         )
     return Finding(
         code="TV-LBL",
         subject="labels",
         text=text,
-        severity=Severity.MEDIUM if floor.lower >= MIN_FLOOR else Severity.INFO,
-        score=floor.rate,
+        severity=Severity.MEDIUM if sure else Severity.INFO,
+        score=doubt.rate,
         rows=tuple(ranked["row"].head(200)),
         details={
-            "noise_rate": floor.rate,
-            "noise_rate_lower": floor.lower,
+            "noise_rate": doubt.rate,
+            "noise_rate_lower": doubt.lower,
             "doubtful": ranked.height,
-            "flagged": ranked.filter(pl.col("score") >= threshold).height,
-            "accuracy": accuracy,
+            "flagged": ranked.filter(pl.col("score") >= doubt.threshold).height,
+            "accuracy": doubt.agreed,
         },
     )

@@ -33,7 +33,8 @@ def world(build, artifacts, flips, count=3_000, seed=0):
 
 
 def run(made, **settings):
-    return label_noise(made["examples"], made["info"], made["support"], **settings)
+    names = ("examples", "info", "embeddings", "neighbors", "support")
+    return label_noise(*(made[name] for name in names), **settings)
 
 
 def test_catches_flipped_labels_and_suggests_the_right_one(build, artifacts):
