@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.artifacts.behaviors import assemble, bank, is_refusal
+from audit.artifacts import behaviors
+from audit.artifacts.behaviors import Vectors, assemble, bank, is_refusal, requests_of
 from audit.bank.preference import preference_categories
 from audit.bank.responses import response_categories
 from audit.bank.slots import sentences
-from audit.schema import Kind
+from audit.schema import TURNS, Kind
 
 
 def frame(labels=None, responses=None, rejected=None):
@@ -110,3 +111,40 @@ def test_preferences_are_told_by_what_the_sides_differ_in():
     assert found["preference", "chosen is much shorter"] == [2]
     made = bank(frame(responses=["I cannot."] * 3 + ["Yes."] * 3, rejected=["Ok."] * 6), Kind.PREFERENCE, 3)
     assert listed(made)["refusal", "refuses"] == [0, 1, 2]
+
+
+def test_a_full_bank_keeps_rare_families_and_never_exceeds_its_size(monkeypatch):
+    monkeypatch.setattr(behaviors, "MAX_BEHAVIORS", 20)
+    found = {("opening", f"opening {i}"): list(range(i, 60 + i)) for i in range(40)}
+    found |= {("refusal", "refuses"): [1, 2, 3], ("response", "buy gold"): [4, 5, 6, 7]}
+    made = assemble(found, 200, 3)
+    texts = made.table["text"].to_list()
+    assert len(texts) == 20 and {"refuses", "buy gold"} <= set(texts)
+    assert made.table["count"].to_list() == sorted(made.table["count"].to_list(), reverse=True)
+
+
+def test_the_request_is_the_last_user_turn_or_else_the_prompt():
+    turns = [
+        [{"role": "system", "text": "be kind"}, {"role": "user", "text": "one"}, {"role": "user", "text": "two"}],
+        [{"role": "system", "text": "be kind"}],
+        None,
+    ]
+    examples = pl.DataFrame({"prompt": ["p0", "p1", None], "turns": pl.Series(turns, dtype=TURNS)})
+    assert requests_of(examples) == ["two", "p1", ""]
+    assert requests_of(examples.drop("turns")) == ["p0", "p1", ""]
+
+
+def test_a_bank_does_not_depend_on_the_order_of_the_rows():
+    rng = np.random.default_rng(0)
+    prompts = [f"How do I {rng.choice(['rob a bank', 'bake bread', 'paint a house'])} in {i} steps?" for i in range(60)]
+    replies = ["Sure! First, take {n} bags. Second, fill them.", "I cannot help.", "Take {n} bags.\n#### {n}"]
+    responses = [replies[i % 3].format(n=i) for i in range(60)]
+    vectors = rng.normal(size=(60, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    examples = frame(responses=responses).with_columns(pl.Series("prompt", prompts))
+    order = rng.permutation(60)
+    one = bank(examples, Kind.INSTRUCTION, 3, Vectors(vectors, vectors))
+    other = bank(examples[order.tolist()], Kind.INSTRUCTION, 3, Vectors(vectors[order], vectors[order]))
+    assert one.table.equals(other.table)
+    np.testing.assert_array_equal(one.matrix.toarray()[order], other.matrix.toarray())
+    assert {"compliance", "refusal"} <= set(one.table["family"])
