@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH ?= ../shared/bench
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow lint format install docs bench clean
+.PHONY: demo test test-slow lint format install docs bench bench-detect bench-clean bench-floor clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,8 +35,21 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/tunevet rules --markdown > docs/detectors.md
 
+# Options of the benchmarks: BENCH=folder ONLY=text PROBE=off|quick|full MORE="--keep --quick ..."
+HARNESS = PYTHONPATH=tests $(BIN)/python -m benchmarks
+OPTIONS = --bench "$(BENCH)" --only "$(ONLY)" $(if $(PROBE),--probe $(PROBE)) $(MORE)
+
 bench: $(STAMP)
-	$(BIN)/python tests/bench.py $(BENCH) --only "$(ONLY)"
+	$(HARNESS) cases $(OPTIONS)
+
+bench-detect: $(STAMP)
+	$(HARNESS) detect $(OPTIONS)
+
+bench-clean: $(STAMP)
+	$(HARNESS) clean $(OPTIONS)
+
+bench-floor: $(STAMP)
+	$(HARNESS) floor $(OPTIONS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
