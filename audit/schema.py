@@ -236,15 +236,43 @@ class Behaviors:
     matrix: csr_matrix  # (n, T) float32 of 0 and 1
 
 
+class Expected(Protocol):
+    """(n, T) probabilities in (0, 1), columns as in Behaviors, worked out where they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def block(self, start: int, stop: int, behaviors: Int64 | None = None) -> Float32:
+        """(stop - start, T) of these rows, or the columns asked for. Not to be written to."""
+        ...
+
+    def of(self, rows: Int64, behavior: int) -> Float32:
+        """(len(rows),) of these rows and one behavior."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Support:
     """How likely each behavior is given the rest of the example, out of fold."""
 
-    probability: Float32  # (n, T), in (0, 1), columns as in Behaviors
+    expected: Expected
     folds: Int32  # (n,), near-duplicate prompts share one
     label_probability: Float32 | None = None  # (n, C) rows sum to 1, C = DatasetInfo.labels; else None
     margin: Float32 | None = None  # (n,) preference: out-of-fold log-odds that chosen wins; else None
     accuracy: float = float("nan")  # of label_probability or margin, out of fold
+
+    @property
+    def probability(self) -> Float32:
+        """(n, T) all of `expected`, worked out anew each time: for small sets."""
+        return self.expected.block(0, self.expected.shape[0])
+
+    def block(self, start: int, stop: int) -> Float32:
+        """(stop - start, T) of these rows."""
+        return self.expected.block(start, stop)
+
+    def of(self, rows: Int64, behavior: int) -> Float32:
+        """(len(rows),) of these rows and one behavior."""
+        return self.expected.of(rows, behavior)
 
 
 @dataclass(slots=True)

@@ -4,9 +4,11 @@ Predicted from frozen embeddings of the prompt and its length, by ridge regressi
 behaviors at once); labels by logistic regression, whose probabilities cleanlab needs. Rows with
 near-duplicate prompts share a fold, or a copy would vouch for its copy. Source and annotator are never
 predictors: an attacker may own one. For preference pairs: the margin, the log-odds that the chosen side
-wins, from the difference of the two responses.
+wins, from the difference of the two responses. The ridge's sums are added up over blocks of rows, and what is
+stored is each fold's weights: probabilities are worked out where they are asked for.
 
-Files: `support/probability.npy` (n, T), `support/folds.npy`, `support/label_probability.npy` (n, C),
+Files: `support/weights.npy` (F, d + 2, T), `support/base.npy` (T,), `support/length.npy` (n,),
+`support/folds.npy`, `support/label_probability.npy` (n, C) and `support/label_of.npy` (T,),
 `support/margin.npy`, `support/accuracy.json`.
 """
 
@@ -24,18 +26,18 @@ from sklearn.linear_model import LogisticRegression
 
 from audit.artifacts import behaviors as target_bank
 from audit.artifacts import embeddings, neighbors
+from audit.artifacts.expected import BLOCK_ROWS, FoldFit, Predictors, Vectors
 from audit.rundir import Context, RunDir, read_array, read_json, write_array, write_json
-from audit.schema import Behaviors, Float32, Int32, Kind, Neighbors, Skipped, Support
+from audit.schema import Behaviors, Float32, Int32, Int64, Kind, Neighbors, Skipped, Support
 from audit.stats import sigmoid
 
 _RIDGE = 10.0  # per unit-norm row; a tenth and ten times as much rank planted triggers alike
 _NEAR_DUPLICATE = 0.97
 _FIT_ROWS = 20_000  # logistic regression sees at most so many rows a fold
-_CEILING = 0.98
 
 
 def grouped_folds(
-    graph: Neighbors | None, n: int, folds: int, seed: int, prompts: Sequence[str] | None = None
+    graph: Neighbors | None, n: int, folds: int, seed: int, prompts: Sequence[str] | pl.Series | None = None
 ) -> Int32:
     """(n,) fold of each row; rows joined by a chain of near-duplicates, or with equal prompts, share one.
     Groups are dealt in a seeded order, so that folds are nearly equal in size."""
@@ -45,9 +47,9 @@ def grouped_folds(
         first.append(np.repeat(np.arange(n), near.sum(axis=1)))
         second.append(graph.index[near].astype(np.int64))
     if prompts is not None:
-        seen: dict[str, int] = {}
+        equal = pl.DataFrame({"prompt": pl.Series(prompts, dtype=pl.String).fill_null("")}).with_row_index("i")
         first.append(np.arange(n))
-        second.append(np.asarray([seen.setdefault(text, i) for i, text in enumerate(prompts)], dtype=np.int64))
+        second.append(equal.select(pl.col("i").min().over("prompt"))["i"].to_numpy().astype(np.int64))
     rows, columns = np.concatenate(first), np.concatenate(second)
     links = sparse.csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(n, n))
     _, group = connected_components(links, directed=False)
@@ -56,23 +58,25 @@ def grouped_folds(
 
 
 def design(vectors: Float32, lengths: Float32) -> Float32:
-    """(n, d + 2) predictors: the embedding, the standardised log length, and one."""
-    length = np.log1p(lengths)
-    length = (length - length.mean()) / (length.std() + 1e-6) / np.sqrt(vectors.shape[1])
-    return np.column_stack([vectors, length, np.ones(len(vectors))]).astype(np.float32)
+    """(n, d + 2) predictors in memory: the embedding, the standardised log length, and one."""
+    return Predictors.of(Vectors([vectors]), lengths)[:]
 
 
-def ridge_out_of_fold(x: Float32, y: sparse.csr_matrix, folds: Int32) -> Float32:
-    """(n, T) float32 predictions of 0/1 columns, each row by a fit without its fold. Not yet bounded."""
-    out = np.zeros(y.shape, dtype=np.float32)
-    gram = x.T @ x
-    moment = np.asarray((y.T @ x).T)  # (d, T)
-    shrink = penalty(x.shape[1])
-    for fold in np.unique(folds):
-        held = np.flatnonzero(folds == fold)
-        xh = x[held]
-        weights = np.linalg.solve(gram - xh.T @ xh + shrink, moment - np.asarray((y[held].T @ xh).T))
-        out[held] = xh @ weights
+def fold_weights(x: Predictors, y: sparse.csr_matrix, folds: Int32) -> Float32:
+    """(F, d + 2, T) ridge weights for 0/1 columns, each fold's by the rows of the others."""
+    count, size = int(folds.max()) + 1 if len(folds) else 0, x.shape[1]
+    gram = np.zeros((count, size, size))
+    moment = np.zeros((count, size, y.shape[1]))
+    for start, stop, block in x.blocks():
+        targets = y[start:stop]
+        for fold in np.unique(folds[start:stop]):
+            held = np.flatnonzero(folds[start:stop] == fold)
+            gram[fold] += block[held].T @ block[held]
+            moment[fold] += np.asarray(targets[held].T @ block[held]).T
+    gram_of_all, moment_of_all, shrink = gram.sum(axis=0), moment.sum(axis=0), penalty(size)
+    out = np.zeros(moment.shape, dtype=np.float32)
+    for fold in range(count):
+        out[fold] = np.linalg.solve(gram_of_all - gram[fold] + shrink, moment_of_all - moment[fold])
     return out
 
 
@@ -83,44 +87,50 @@ def penalty(size: int) -> Float32:
     return out
 
 
-def bounded(raw: Float32, base: Float32) -> Float32:
-    """Ridge predictions as probabilities: at least half the behavior's base rate, at most 0.98. A floor near
-    the base rate keeps one surprising row from weighing more than the base rate says."""
-    return np.clip(raw, np.minimum(base * 0.5, 0.5)[None, :], _CEILING).astype(np.float32)
-
-
-def label_probabilities(x: Float32, codes: Int32, folds: Int32, classes: int, seed: int) -> Float32:
+def label_probabilities(x: Predictors, codes: Int32, folds: Int32, classes: int, seed: int) -> Float32:
     """(n, classes) rows sum to 1, by multinomial logistic regression without each row's fold."""
-    out = np.full((len(x), classes), 1.0 / classes, dtype=np.float32)
-    for fold in np.unique(folds):
-        held = folds == fold
-        train = np.flatnonzero(~held)
-        if len(train) > _FIT_ROWS:
-            train = np.sort(np.random.default_rng(seed).choice(train, _FIT_ROWS, replace=False))
-        present = np.unique(codes[train])
-        if len(present) < 2:
-            continue
-        model = LogisticRegression(C=10.0, max_iter=200).fit(x[train], codes[train])
-        found = np.full((int(held.sum()), classes), 1e-6, dtype=np.float32)
-        found[:, model.classes_] = model.predict_proba(x[held])
-        out[held] = found / found.sum(axis=1, keepdims=True)
+    out = np.full((x.shape[0], classes), 1.0 / classes, dtype=np.float32)
+    models: dict[int, LogisticRegression] = {}
+    for fold in np.unique(folds).tolist():
+        train = _sample(np.flatnonzero(folds != fold), seed)
+        if len(np.unique(codes[train])) > 1:
+            models[fold] = LogisticRegression(C=10.0, max_iter=200).fit(x.take(train), codes[train])
+    for start, stop, block in x.blocks():
+        for fold, model in models.items():
+            held = np.flatnonzero(folds[start:stop] == fold)
+            if len(held) == 0:
+                continue
+            found = np.full((len(held), classes), 1e-6, dtype=np.float32)
+            found[:, model.classes_] = model.predict_proba(block[held])
+            out[start + held] = found / found.sum(axis=1, keepdims=True)
     return out
 
 
-def margins(chosen: Float32, rejected: Float32, extra: Float32, folds: Int32) -> Float32:
+def _sample(rows: Int64, seed: int) -> Int64:
+    if len(rows) <= _FIT_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _FIT_ROWS, replace=False))
+
+
+def margins(chosen: Vectors, rejected: Vectors, extra: Float32, folds: Int32, seed: int = 0) -> Float32:
     """(n,) out-of-fold log-odds that the chosen side wins: logistic regression without intercept on the
     difference of the sides, each pair seen both ways round. `extra` is (n, m) further differences."""
-    x = np.column_stack([chosen - rejected, extra]).astype(np.float32)
-    out = np.zeros(len(x), dtype=np.float32)
+
+    def differences(rows: Int64) -> Float32:
+        return np.column_stack([chosen.take(rows) - rejected.take(rows), extra[rows]]).astype(np.float32)
+
+    out = np.zeros(len(extra), dtype=np.float32)
     for fold in np.unique(folds):
-        held = folds == fold
-        train = x[~held]
+        train = _sample(np.flatnonzero(folds != fold), seed)
         if len(train) < 2:
             continue
-        both = np.concatenate([train, -train])
+        x = differences(train)
         sides = np.repeat([1, 0], len(train))
-        model = LogisticRegression(C=3.0, fit_intercept=False, max_iter=200).fit(both, sides)
-        out[held] = model.decision_function(x[held])
+        model = LogisticRegression(C=3.0, fit_intercept=False, max_iter=200).fit(np.concatenate([x, -x]), sides)
+        held = np.flatnonzero(folds == fold)
+        for start in range(0, len(held), BLOCK_ROWS):
+            part = held[start : start + BLOCK_ROWS]
+            out[part] = model.decision_function(differences(part))
     return out
 
 
@@ -134,37 +144,46 @@ def attribute_differences(examples: pl.DataFrame) -> Float32:
     return np.asarray(rows, dtype=np.float32).reshape(-1, 3) / np.float32(4)
 
 
-def fit(x: Float32, bank: Behaviors, folds: Int32) -> Float32:
-    """(n, T) probabilities of every behavior of the bank."""
+def fit(x: Predictors, bank: Behaviors, folds: Int32) -> FoldFit:
+    """The support of every behavior of the bank."""
     base = np.asarray(bank.matrix.mean(axis=0)).ravel().astype(np.float32)
-    return bounded(ridge_out_of_fold(x, bank.matrix, folds), base)
+    return FoldFit(x, folds, fold_weights(x, bank.matrix, folds), base)
+
+
+def vectors(run: RunDir, field: str) -> Vectors | None:
+    """The embeddings of a field, on disk; None where the dataset has no such field."""
+    info = run.dataset()
+    if field not in embeddings.fields(info.kind, info.shape != "kto"):
+        return None
+    return Vectors([run / "embeddings" / f"{field}-{shard}.npy" for shard in info.shards])
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
     """Fits the support of a run."""
     run, info = ctx.run, ctx.run.dataset()
-    vectors = embeddings.load(run, "prompt")
-    assert not isinstance(vectors, Skipped)
-    examples = run.examples(["prompt", "label", "response", "rejected"])
+    prompts = vectors(run, "prompt")
+    assert prompts is not None
+    examples = run.examples(["prompt", "label"])
     bank = target_bank.load(run)
     graph = neighbors.load(run)
     ctx.progress.start("expected behavior", 3, "fits")
-    texts = examples["prompt"].fill_null("").to_list()
     near = None if isinstance(graph, Skipped) else graph
-    folds = grouped_folds(near, len(examples), ctx.config.mining.folds, ctx.config.seed, texts)
-    x = design(vectors, examples["prompt"].str.len_chars().to_numpy().astype(np.float32))
-    outputs: dict[str, Any] = {"folds": folds, "probability": fit(x, bank, folds)}
+    folds = grouped_folds(near, len(examples), ctx.config.mining.folds, ctx.config.seed, examples["prompt"])
+    x = Predictors.of(prompts, examples["prompt"].str.len_chars().fill_null(0).to_numpy())
+    fitted = fit(x, bank, folds)
+    outputs: dict[str, Any] = {"folds": folds, "weights": fitted.weights, "base": fitted.base, "length": x.length}
     ctx.progress.advance(1)
     accuracy = float("nan")
     codes = label_codes(examples, info.labels)
     if info.kind == Kind.CLASSIFICATION and len(info.labels) > 1 and (codes >= 0).all():
         outputs["label_probability"] = label_probabilities(x, codes, folds, len(info.labels), ctx.config.seed)
+        outputs["label_of"] = label_columns(bank, info.labels)
         accuracy = float((outputs["label_probability"].argmax(axis=1) == codes).mean())
-        outputs["probability"] = _label_columns(bank, info.labels, outputs["label_probability"], outputs["probability"])
     ctx.progress.advance(1)
-    chosen, rejected = embeddings.load(run, "response"), embeddings.load(run, "rejected")
-    if not isinstance(chosen, Skipped) and not isinstance(rejected, Skipped):
-        outputs["margin"] = margins(chosen, rejected, attribute_differences(examples), folds)
+    chosen, rejected = vectors(run, "response"), vectors(run, "rejected")
+    if chosen is not None and rejected is not None:
+        extra = attribute_differences(run.examples(["response", "rejected"]))
+        outputs["margin"] = margins(chosen, rejected, extra, folds, ctx.config.seed)
         accuracy = float((outputs["margin"] > 0).mean())
     ctx.progress.advance(1)
     paths = [run / "support" / f"{name}.npy" for name in outputs]
@@ -180,21 +199,29 @@ def label_codes(examples: pl.DataFrame, labels: tuple[str, ...]) -> Int32:
     return np.asarray([place.get(v, -1) for v in examples["label"].to_list()], dtype=np.int32)
 
 
-def _label_columns(bank: Behaviors, labels: tuple[str, ...], found: Float32, probability: Float32) -> Float32:
-    """The bank's label columns take the logistic model's probabilities."""
+def label_columns(bank: Behaviors, labels: tuple[str, ...]) -> Int32:
+    """(T,) position in `labels` of each behavior that is a label, -1 for the others."""
     place = {label: i for i, label in enumerate(labels)}
-    for column, family, text in bank.table.select("behavior", "family", "text").iter_rows():
-        if family == "label" and text in place:
-            probability[:, column] = np.clip(found[:, place[text]], 1 - _CEILING, _CEILING)
-    return probability
+    rows = bank.table.select("family", "text").iter_rows()
+    return np.asarray([place.get(text, -1) if family == "label" else -1 for family, text in rows], dtype=np.int32)
 
 
 def load(run: RunDir) -> Support:
     """The support of a run."""
     facts = read_json(run / "support" / "accuracy.json")
     arrays = {name: read_array(run / "support" / f"{name}.npy") for name in facts["arrays"]}
+    prompts = vectors(run, "prompt")
+    assert prompts is not None
+    expected = FoldFit(
+        Predictors(prompts, arrays["length"]),
+        arrays["folds"],
+        arrays["weights"],
+        arrays["base"],
+        arrays.get("label_probability"),
+        arrays.get("label_of"),
+    )
     return Support(
-        probability=arrays["probability"],
+        expected=expected,
         folds=arrays["folds"],
         label_probability=arrays.get("label_probability"),
         margin=arrays.get("margin"),

@@ -109,7 +109,7 @@ def _decisive(tokens: _Tokens, behaviors: Behaviors, support: Support, min_rows:
     order = np.lexsort((behavior, token, marginal))[:MAX_PAIRS]
     token, behavior, k, n, ratio, marginal = (x[order] for x in (token, behavior, k, n, ratio, marginal))
     expected = np.array(
-        [support.probability[tokens.carriers[t].indices, b].mean() for t, b in zip(token, behavior, strict=True)],
+        [support.of(tokens.carriers[t].indices, b).mean() for t, b in zip(token, behavior, strict=True)],
         dtype=np.float64,
     )
     surprise = -np.maximum(marginal, binomial_tail_log10(k, n, np.clip(expected, 1e-9, 1.0)))

@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
+from audit.artifacts import expected
+from audit.artifacts.expected import FoldFit, Predictors, Vectors
 from audit.artifacts.neighbors import top_k
 from audit.artifacts.support import (
     attribute_differences,
-    bounded,
-    design,
     fit,
     grouped_folds,
+    label_columns,
     label_probabilities,
     margins,
     reversal_scores,
-    ridge_out_of_fold,
 )
 from audit.schema import Behaviors
 
@@ -37,11 +37,15 @@ def vectors(rng):
 
 @pytest.fixture
 def x(vectors, rng):
-    return design(vectors, rng.integers(5, 300, N).astype(np.float32))
+    return Predictors.of(Vectors([vectors]), rng.integers(5, 300, N))
 
 
 def folds_of(n, count=5):
     return (np.arange(n) % count).astype(np.int32)
+
+
+def bank_of(y):
+    return Behaviors(pl.DataFrame(), csr_matrix(y))
 
 
 def test_near_copies_share_a_fold_along_a_chain(vectors):
@@ -67,22 +71,26 @@ def test_folds_without_a_graph_are_even_and_seeded():
 def test_ridge_is_the_fit_without_the_rows_fold(x, rng):
     y = (rng.random((N, 3)) < [0.5, 0.2, 0.05]).astype(np.float32)
     folds = folds_of(N)
-    found = ridge_out_of_fold(x, csr_matrix(y), folds)
+    found = fit(x, bank_of(y), folds)
     penalty = np.diag([10.0] * (x.shape[1] - 1) + [1e-3])
+    floor = np.minimum(y.mean(axis=0) / 2, 0.5)
     for fold in range(5):
-        a, b = x[folds != fold].astype(np.float64), y[folds != fold]
+        a, b = x[np.flatnonzero(folds != fold)].astype(np.float64), y[folds != fold]
         weights = np.linalg.solve(a.T @ a + penalty, a.T @ b)
-        np.testing.assert_allclose(found[folds == fold], x[folds == fold] @ weights, atol=1e-3)
+        held = np.flatnonzero(folds == fold)
+        direct = np.clip(x[held] @ weights, floor, 0.98)
+        for t in range(3):
+            np.testing.assert_allclose(found.of(held, t), direct[:, t], atol=1e-4)
 
 
 def test_a_rows_own_label_does_not_reach_its_ridge_prediction(x, rng):
     y = (rng.random((N, 2)) < 0.3).astype(np.float32)
     folds = folds_of(N)
-    before = ridge_out_of_fold(x, csr_matrix(y), folds)
+    before = fit(x, bank_of(y), folds).block(0, N)
     for i in (0, 17, 89):
         turned = y.copy()
         turned[i] = 1 - turned[i]
-        after = ridge_out_of_fold(x, csr_matrix(turned), folds)
+        after = FoldFit(x, folds, fit(x, bank_of(turned), folds).weights, y.mean(axis=0)).block(0, N)
         np.testing.assert_allclose(after[i], before[i], atol=1e-5)
         assert np.abs(after - before).max() > 1e-3  # others do feel it
 
@@ -117,13 +125,46 @@ def test_a_class_that_a_fold_has_not_seen_gets_next_to_nothing(x):
 
 
 def test_probabilities_are_bounded_by_half_the_base_rate_and_the_ceiling(x, rng):
-    base = np.asarray([0.4, 0.02], dtype=np.float32)
-    found = bounded(np.asarray([[-3, -3], [9, 9], [0.5, 0.5]], dtype=np.float32), base)
-    np.testing.assert_allclose(found, [[0.2, 0.01], [0.98, 0.98], [0.5, 0.5]])
+    base = np.asarray([0.4, 0.02, 0.02], dtype=np.float32)
+    weights = np.zeros((5, x.shape[1], 3), dtype=np.float32)
+    weights[:, -1] = [-3, 9, 0.5]  # of the constant
+    found = FoldFit(x, folds_of(N), weights, base).block(0, N)
+    np.testing.assert_allclose(found, np.tile([0.2, 0.98, 0.5], (N, 1)), rtol=1e-6)
     y = (rng.random((N, 4)) < 0.1).astype(np.float32)
-    bank = Behaviors(pl.DataFrame(), csr_matrix(y))
-    p = fit(x, bank, folds_of(N))
+    p = fit(x, bank_of(y), folds_of(N)).block(0, N)
     assert p.shape == (N, 4) and (p >= y.mean(axis=0) / 2 - 1e-6).all() and (p <= 0.98).all()
+
+
+def test_how_rows_are_cut_into_files_and_blocks_changes_nothing(vectors, rng, tmp_path, monkeypatch):
+    y = (rng.random((N, 3)) < 0.3).astype(np.float32)
+    lengths = rng.integers(5, 300, N)
+    whole = fit(Predictors.of(Vectors([vectors]), lengths), bank_of(y), folds_of(N))
+    paths = []
+    for i, part in enumerate(np.split(vectors, [13, 13, 60])):
+        paths.append(tmp_path / f"{i}.npy")
+        np.save(paths[-1], part)
+    monkeypatch.setattr(expected, "BLOCK_ROWS", 7)
+    cut = fit(Predictors.of(Vectors(paths), lengths), bank_of(y), folds_of(N))
+    assert cut.shape == whole.shape == (N, 3)
+    np.testing.assert_allclose(cut.block(0, N), whole.block(0, N), atol=1e-5)
+    np.testing.assert_allclose(cut.block(11, 64, np.asarray([2, 0])), whole.block(0, N)[11:64, [2, 0]], atol=1e-5)
+    rows = rng.permutation(N)[:40]
+    np.testing.assert_allclose(cut.of(rows, 1), whole.block(0, N)[rows, 1], atol=1e-5)
+    assert cut.of(rows[:0], 1).shape == (0,)
+
+
+def test_behaviors_that_are_labels_have_the_label_models_probabilities(x, rng):
+    table = pl.DataFrame({"family": ["sentence", "label", "label"], "text": ["b", "b", "a"]})
+    assert label_columns(Behaviors(table, csr_matrix((N, 3))), ("a", "b", "c")).tolist() == [-1, 1, 0]
+    labels = rng.dirichlet([1, 1, 1], N).astype(np.float32)
+    labels[0] = [1, 0, 0]
+    weights = np.zeros((5, x.shape[1], 3), dtype=np.float32)
+    of = np.asarray([-1, 1, 0], dtype=np.int32)
+    found = FoldFit(x, folds_of(N), weights, np.full(3, 0.5, dtype=np.float32), labels, of)
+    block = found.block(0, N)
+    np.testing.assert_allclose(block[:, 1:], np.clip(labels[:, [1, 0]], 0.02, 0.98), rtol=1e-5)
+    np.testing.assert_allclose(block[:, 0], 0.25)
+    assert found.of(np.asarray([0]), 2)[0] == pytest.approx(0.98)
 
 
 def test_margins_change_sign_with_the_sides(rng):
@@ -131,12 +172,16 @@ def test_margins_change_sign_with_the_sides(rng):
     chosen[:, 0] += 0.8
     extra = rng.normal(size=(N, 3)).astype(np.float32)
     folds = folds_of(N)
-    plain = margins(chosen, rejected, extra, folds)
+
+    def of_sides(good, bad, more):
+        return margins(Vectors([good]), Vectors([bad]), more, folds)
+
+    plain = of_sides(chosen, rejected, extra)
     assert (plain > 0).mean() > 0.6
-    np.testing.assert_allclose(margins(rejected, chosen, -extra, folds), plain, atol=5e-3)  # all renamed: same margins
+    np.testing.assert_allclose(of_sides(rejected, chosen, -extra), plain, atol=5e-3)  # all renamed: same margins
     one_c, one_r, one_e = chosen.copy(), rejected.copy(), extra.copy()
     one_c[7], one_r[7], one_e[7] = rejected[7], chosen[7], -extra[7]
-    turned = margins(one_c, one_r, one_e, folds)
+    turned = of_sides(one_c, one_r, one_e)
     np.testing.assert_allclose(turned[7], -plain[7], atol=5e-3)  # its own order never reaches its own fit
     assert abs(plain[7]) > 0.02
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
+from audit.artifacts.expected import Known
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES, Behaviors, DatasetInfo, Kind, Neighbors, Patterns, Support
 
@@ -83,7 +84,7 @@ def complete(kind: Kind, examples: pl.DataFrame, vectors: np.ndarray, **support:
         }
     )
     base = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if count else np.zeros(len(names), np.float32)
-    made = Support(np.tile(np.clip(base, 1e-3, 1 - 1e-3), (count, 1)), np.arange(count, dtype=np.int32) % 5)
+    made = Support(Known(np.tile(np.clip(base, 1e-3, 1 - 1e-3), (count, 1))), np.arange(count, dtype=np.int32) % 5)
     patterns = pl.DataFrame(schema={"pattern": pl.Int32, "text": pl.String, "kind": pl.String, "count": pl.Int64})
     return {
         "examples": examples,
@@ -150,7 +151,7 @@ def permute(world: World, order: np.ndarray) -> World:
         "patterns": Patterns(world["patterns"].table, world["patterns"].matrix[order]),
         "support": replace(
             support,
-            probability=support.probability[order],
+            expected=Known(support.probability[order]),
             folds=support.folds[order],
             label_probability=take(support.label_probability),
             margin=take(support.margin),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
+from audit.artifacts.expected import Known
 from audit.detectors.annotator_anomaly import annotator_anomaly, annotator_table
 from audit.detectors.identical_sides import THRESHOLD, identical_sides
 from audit.detectors.preference_flip import preference_flip
@@ -56,7 +57,7 @@ def test_a_trifle_is_not_reported_however_certain(build, artifacts):
     examples = build(["q"] * len(names), responses=["a"] * len(names), rejected=["b"] * len(names), annotators=names)
     info = artifacts(Kind.PREFERENCE, examples.head(1), np.ones((1, 1), np.float32))["info"]
     empty = np.zeros((len(names), 0), np.float32)
-    support = Support(empty, np.zeros(len(names), np.int32), margin=margin.astype(np.float32))
+    support = Support(Known(empty), np.zeros(len(names), np.int32), margin=margin.astype(np.float32))
     entry = annotator_table(examples["annotator"], margin < 0).row(3, named=True)
     assert entry["p"] < 1e-5 and 0.02 < entry["share"] - entry["others"] < 0.06
     assert annotator_anomaly(examples, info, support).findings == ()
