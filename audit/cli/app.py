@@ -13,6 +13,8 @@ from rich.console import Console
 from audit import __version__
 from audit.cli import demo as demos
 from audit.cli import rules as checks
+from audit.cli.options import ConfigFile, Json, KindOption, MapOption, Source
+from audit.cli.plant import plant
 from audit.cli.scan import dry_run as print_estimate
 from audit.cli.scan import run_scan, show_result, stay_offline
 from audit.cli.screens import rows_view, schema_panel
@@ -27,14 +29,6 @@ from audit.sources import preview
 from audit.text import safe_text
 
 Serve = Callable[[str], None]
-Source = Annotated[str | None, typer.Argument(help="A file, folder, glob, or hub dataset owner/name@revision.")]
-ConfigFile = Annotated[Path | None, typer.Option("-c", "--config", help="Settings as TOML or YAML.", dir_okay=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-KindOption = Annotated[
-    Literal["auto", "classification", "instruction", "preference"] | None,
-    typer.Option("--kind", help="Overrule what is recognised."),
-]
-MapOption = Annotated[list[str] | None, typer.Option("--map", help="role=column, such as label=sentiment. Repeatable.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option("--device", help="Where to compute.")]
 EngineOption = Annotated[str | None, typer.Option("--engine", help="prefect (default) or local: one process.")]
 
@@ -73,6 +67,7 @@ def app(engines: Mapping[str, Engine], serve: Serve | None = None) -> typer.Type
     cli.command("rules")(rules)
     cli.command("doctor")(doctor)
     cli.command("verify")(verify)
+    cli.command("plant")(plant)
     cli.command("serve")(_serve(serve))
     return cli
 
