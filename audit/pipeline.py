@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "patterns",
         "Patterns",
-        1,
+        2,
         "audit.artifacts.patterns:build",
         ("ingest",),
         lambda c, u: [c.mining.min_support, c.mining.max_words, c.mining.max_patterns],
@@ -109,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "support",
         "Expected behavior",
-        1,
+        2,
         "audit.artifacts.support:build",
         ("ingest", "embeddings", "neighbors", "behaviors"),
         lambda c, u: [c.mining.folds, c.seed],
