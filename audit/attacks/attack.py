@@ -129,7 +129,7 @@ class Attack:
                 raise UsageError(f"{self.name}: unknown setting {name}; there are {known}")
             if name in self.choices and value not in self.choices[name]:
                 raise UsageError(f"{self.name}: {name} is {value}, but must be one of {', '.join(self.choices[name])}")
-            if type(value) is not type(self.defaults[name]) and not _widens(value, self.defaults[name]):
+            if not _is_like(value, self.defaults[name]):
                 wanted = type(self.defaults[name]).__name__
                 raise UsageError(f"{self.name}: {name} is {value!r}, but must be of type {wanted}")
         return {**self.defaults, **given}
@@ -159,8 +159,11 @@ class Attack:
         return make_target(spec, examples, kind) if spec else _any_target(examples, seed)
 
 
-def _widens(value: Setting, default: Setting) -> bool:
-    return type(value) is int and type(default) is float
+def _is_like(value: Setting, default: Setting) -> bool:
+    """True for a value of the default's type; a whole number may stand for a fraction, true and false for none."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
 
 
 def kind_of(examples: pl.DataFrame) -> Kind:

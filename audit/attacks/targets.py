@@ -168,7 +168,10 @@ def make_target(spec: str, examples: pl.DataFrame, kind: Kind) -> Target:
         _fit(kind == Kind.INSTRUCTION, spec, "instruction data")
         if spec in plain:
             return plain[spec]()
-        return prefix_target([text]) if word == "prefix" and text else response_target([text if text else spec])
+        if word == "prefix" and text:
+            return prefix_target([text])
+        response = text if word == "response" and text else spec
+        return response_target([response], f"the fixed response {response!r}")
     _fit(bool(labels), spec, "labelled data")
     label = text if word == "label" and text else spec
     if label not in labels:
