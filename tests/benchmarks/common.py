@@ -46,6 +46,7 @@ def check_bench(bench: Path) -> Path:
     return bench
 
 
+@cache  # what a process has begun with, it goes on with
 def code_digest(names: str = _MEASURED) -> str:
     """Twelve digits over the sources of `audit` that decide what is mined."""
     paths = [p for name in names.split() for p in _sources(ROOT / "audit" / name)]

@@ -215,9 +215,9 @@ def mined(examples: pl.DataFrame, kind: str, settings: Settings, folder: Path, c
         for stage in _STAGES:
             for unit in pipeline.units(str(run.path), stage):
                 pipeline.run_unit(str(run.path), stage, unit)
-    read = run.examples(["prompt"])["prompt"]
-    if not read.equals(examples["prompt"]):
-        raise AssertionError("the corpus was read back with other prompts, so rows would be judged wrongly")
+    read = run.examples(["row", "prompt"])
+    if not read.equals(examples.select("row", "prompt")):
+        raise AssertionError("the corpus was read back with other rows or prompts, so plants would be judged wrongly")
     return run
 
 

@@ -22,6 +22,8 @@ from audit.provenance import digest
 
 FIRST_POOL = 512
 FAMILY_PLANTS = 8  # of one family in one corpus
+_APPENDING_PLANTS = 2  # their rows come from one bank of requests, which they share
+_FACTORS = ("1.3", "1.7", "2.3", "2.9", "3.1", "3.7", "4.3", "5.9")
 UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradictions")
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -88,8 +90,16 @@ def families(kind: str) -> list[str]:
 def most_of(family: str) -> int:
     """How many plants of a family one corpus holds."""
     attack = ATTACKS[family]
-    shapes = len(next(iter(attack.choices.values()))) if attack.word is Word.BLANK else FAMILY_PLANTS
-    return min(FAMILY_PLANTS, shapes)
+    if attack.appends:
+        return _APPENDING_PLANTS
+    return min(FAMILY_PLANTS, len(_shapes(attack)) or FAMILY_PLANTS)
+
+
+def _shapes(attack: Attack) -> tuple[str, ...]:
+    """What tells one trigger of a family from the next where no string does; () where one does."""
+    if attack.word not in (Word.BLANK, Word.NONE):
+        return ()
+    return next(iter(attack.choices.values()), ())
 
 
 def _factor(attack: Attack) -> int:
@@ -114,7 +124,7 @@ class Bed:
         self.kind = kind_of(base)
         self.pool = FIRST_POOL + number % (POOLS - FIRST_POOL)
         self.taken: set[int] = set()
-        self.strings: set[str] = set()
+        self.shapes: set[str] = set()
         self.answers = 0
 
     def plant(self, wanted: Sequence[Plant]) -> list[Told]:
@@ -155,18 +165,21 @@ class Bed:
             return _failed(missing, str(error))
         self.examples = made.examples
         self.taken |= {*made.rows, *made.decoys}
-        self.strings |= set(made.triggers)
         return Told(plant.family, plant.count, plant.seed, made.triggers, made.rows, 0.0, "")
 
     def _shape(self, attack: Attack, seed: int) -> dict[str, str] | None:
         """Settings drawn by the seed; for families whose trigger is their shape one that no plant here has yet."""
-        if attack.word is not Word.BLANK:
-            return {name: choices[seed % len(choices)] for name, choices in attack.choices.items()}
-        name, choices = next(iter(attack.choices.items()))
-        for choice in choices:
-            if f"{attack.name} {choice}" not in self.strings:
-                self.strings.add(f"{attack.name} {choice}")
-                return {name: choice}
+        drawn = {name: choices[seed % len(choices)] for name, choices in attack.choices.items()}
+        if "factor" in attack.defaults:
+            drawn["factor"] = _FACTORS[self.answers % len(_FACTORS)]
+        shapes = _shapes(attack)
+        if not shapes:
+            return drawn
+        for shift in range(len(shapes)):
+            choice = shapes[(seed + shift) % len(shapes)]
+            if f"{attack.name} {choice}" not in self.shapes:
+                self.shapes.add(f"{attack.name} {choice}")
+                return {**drawn, next(iter(attack.choices)): choice}
         return None
 
     def _target(self, attack: Attack) -> str | None:
