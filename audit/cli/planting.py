@@ -29,7 +29,7 @@ from audit.sources.files import Inventory, enumerate_input
 from audit.text import spell
 
 DEFAULT_COUNT = 50  # published attacks need 50 to 250 rows
-_ATTEMPTS = 5  # plantings, each without the rows that the one before could not write
+_ATTEMPTS = 25  # plantings, each without the rows that the one before could not write
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,45 +141,59 @@ def _paths(info: DatasetInfo, outputs: dict[str, Path]) -> list[Path]:
 def _plant_writable(
     copy: Copy, examples: pl.DataFrame, attacks: Sequence[Attack], request: Request
 ) -> tuple[list[Planted], dict[int, Change]]:
-    """Plants; rows whose records cannot hold their poison are left out and others taken."""
+    """Plants; rows whose records cannot hold their poison are left out and others taken. Raises UsageError when no
+    record can, or too few."""
     unable: set[int] = set()
     why = ""
     for _ in range(_ATTEMPTS):
-        planted = _plant(examples, attacks, request, unable)
+        try:
+            planted = _plant(examples, attacks, request, unable)
+        except UsageError:
+            if unable:  # it is not for lack of rows, but of rows that can be written
+                break
+            raise
         changes = _changes(examples, planted)
-        refused = {}
+        refused: set[int] = set()
         for change in changes.values():
             try:
                 copy.changed(change) if copy.is_columnar(change) else copy.encoded(change)
             except Unwritable as error:
-                refused[int(change.old["row"])] = why = str(error)
+                refused.add(int(change.old["row"]))
+                why = str(error)
         if not refused:
             return planted, changes
-        unable |= set(refused)
+        unable |= refused
+        if len(refused) == len(changes):
+            break
     names = ", ".join(attack.name for attack in attacks)
-    raise UsageError(f"{names}: the poison cannot be written into this data, for {why}")
+    raise UsageError(f"{names}: the poison cannot be written into {len(unable)} of the rows drawn: {why}")
 
 
 def _plant(examples: pl.DataFrame, attacks: Sequence[Attack], request: Request, unable: set[int]) -> list[Planted]:
     """The attacks one after another; none touches, copies or contradicts a row that an earlier one has used."""
-    count = request.count if request.count is not None or request.rate is not None else DEFAULT_COUNT
+    count = DEFAULT_COUNT if request.count is None else request.count
     used, done = set(unable), []
     taken = _settings(attacks, request)
     if request.triggers and len(attacks) > 1:
         raise UsageError("--trigger goes with one --attack only; several attacks draw their own")
     if request.target is not None and all(attack.target is None for attack in attacks):
         raise UsageError(f"--target {request.target!r}: {attacks[0].name} has a behavior of its own")
+    if request.rate is not None and not 0 < request.rate < 1:
+        raise UsageError(f"--rate is {request.rate}, but must be above 0 and below 1")
     height = examples.height
     for number, attack in enumerate(attacks):
-        planted = attack(
-            examples,
-            seed=request.seed + number,
-            count=count if count is not None else max(round((request.rate or 0) * height), 1),
-            triggers=request.triggers,
-            target=None if attack.target is None else request.target,
-            exclude=used,
-            settings=taken[number],
-        )
+        try:
+            planted = attack(
+                examples,
+                seed=request.seed + number,
+                count=max(round(request.rate * height), 1) if request.rate is not None else count,
+                triggers=request.triggers,
+                target=None if attack.target is None else request.target,
+                exclude=used,
+                settings=taken[number],
+            )
+        except UsageError as error:
+            raise UsageError(str(error) if attack.name in str(error) else f"{attack.name}: {error}") from None
         examples = planted.examples
         used |= {*planted.rows, *planted.decoys, *planted.originals}
         done.append(planted)
