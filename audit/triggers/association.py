@@ -83,7 +83,7 @@ def associate(
     by_pattern = (patterns.by_pattern if isinstance(patterns, Patterns) else patterns.tocsc()).T
     behaviors = behaviors.tocsr()
     count = np.diff(by_pattern.indptr).astype(np.int64)
-    base = np.asarray(behaviors.mean(axis=0)).ravel().astype(np.float64)
+    base = np.bincount(behaviors.indices, minlength=behaviors.shape[1]) / max(behaviors.shape[0], 1)
     found = _together(by_pattern, behaviors, min_hits, count, base)
     expected, variance = _sums(by_row, found, expected_of, None)
     within = None

@@ -34,23 +34,24 @@ class Diversity:
 
 
 class Vocabulary:
-    """TF-IDF vectors of all rows, rows of unit length, and which column each word is."""
+    """TF-IDF vectors of rows, made as they are asked for, and which column each word is."""
 
     def __init__(self, patterns: Patterns, seed: int = 0) -> None:
         tokens = patterns.table.filter(patterns.table["kind"] == "token")
-        columns = tokens["pattern"].to_numpy()
-        counts = patterns.matrix[:, columns]
-        n = counts.shape[0]
-        idf = np.log((1 + n) / (1 + np.asarray(counts.sum(axis=0)).ravel())).astype(np.float32)
-        self.weights: sparse.csr_matrix = counts.multiply(idf).tocsr()
+        self.matrix, self.tokens = patterns.matrix, tokens["pattern"].to_numpy()
+        n = self.matrix.shape[0]
+        self.idf = np.log((1 + n) / (1 + tokens["count"].to_numpy())).astype(np.float32)
         self.column = {word: i for i, word in enumerate(tokens["text"].to_list())}
         sample = np.random.default_rng(seed).choice(n, size=min(n, _AT_MOST), replace=False) if n else np.zeros(0, int)
-        self.background = max(_mean_cosine(_unit(self.weights[np.sort(sample)])), 1e-4)
+        self.background = max(_mean_cosine(_unit(self._vectors(np.sort(sample)))), 1e-4)
+
+    def _vectors(self, rows: Int64) -> sparse.csr_matrix:
+        return self.matrix[rows][:, self.tokens].multiply(self.idf).tocsr()
 
     def measure(self, rows: Int64, masked_words: list[str]) -> Diversity:
         """Diversity of these rows (positions) with these words left out."""
         rows = rows[spread(len(rows), _AT_MOST)]
-        vectors = self.weights[rows]
+        vectors = self._vectors(rows)
         masked = [self.column[w] for w in masked_words if w in self.column]
         if masked:
             keep = np.ones(vectors.shape[1], dtype=np.float32)
@@ -58,9 +59,12 @@ class Vocabulary:
             vectors = vectors.multiply(keep).tocsr()
         unit = _unit(vectors)
         cosine = (unit @ unit.T).toarray()
+        empty = np.diff(unit.indptr) == 0  # nothing but the pattern, or rare words: such rows are one another's copies
+        cosine[np.ix_(empty, empty)] = 1.0
         groups, _ = connected_components(cosine >= _ALIKE, directed=False) if len(rows) else (0, None)
-        cohesion = _mean_cosine(unit)
-        return Diversity(cohesion, cohesion / self.background, int(groups), len(rows))
+        k = len(rows)
+        cohesion = float((cosine.sum() - np.trace(cosine)) / (k * (k - 1))) if k > 1 else 0.0
+        return Diversity(cohesion, cohesion / self.background, int(groups), k)
 
 
 def words_of(parts: tuple[Part, ...]) -> list[str]:
