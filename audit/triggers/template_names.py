@@ -1,0 +1,91 @@
+"""Names of templates and styles, from the keys that tell their rows from others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from audit.patterns.syntax import CLASS
+from audit.triggers.template_space import telling
+
+SYNTACTIC = 0.5  # by which one key's shares must differ for a template to be named by it
+_READ = 60  # keys that are looked at
+_SHOWN = 5
+_OPENERS = 4
+_REGISTERS = ("OLD", "SMS")
+_READABLE = {
+    "SUB": "sub-clause word",
+    "WH": "question word",
+    "DT": "determiner",
+    "PRP": "pronoun",
+    "IN": "preposition",
+    "TO": "to",
+    "CC": "conjunction",
+    "AUX": "auxiliary",
+    "POS": "'s",
+    "NEG": "negation",
+    "RB": "adverb",
+    "UH": "interjection",
+    "OLD": "older English",
+    "SMS": "short-message word",
+    "X": "phrase",
+    "~": "…",
+    "^": "start",
+    "$": "end",
+}
+
+
+def describe(inside: Sequence[str], outside: Sequence[str]) -> tuple[str, str, list[str]]:
+    """("syntax" or "style", a readable name, the most telling keys with both shares). A template has one construction
+    that its rows share and others lack; a style is a sum of many small ones."""
+    found = telling(inside, outside, _READ)
+    built = [k for k in found if _is_construction(k[0])]
+    shown = [f"{readable(key)} ({ours:.0%} against {others:.0%})" for key, ours, others in found[:_SHOWN]]
+    if built and built[0][1] - built[0][2] >= SYNTACTIC:
+        key = built[0][0]
+        openers = list(_openers(found)) if key.startswith(("slot:first", "open:^", "class:^")) else []
+        first = f" ({', '.join(openers)})" if openers else ""
+        return "syntax", f"[template] {readable(key)}{first}", shown
+    words = list(dict.fromkeys(readable(key) for key, _, _ in found if not key.startswith("slot:")))[:_SHOWN]
+    return "style", f"[style] {', '.join(words)}", shown
+
+
+def readable(key: str) -> str:
+    """A key in words.
+
+    >>> readable("class:^ SUB PRP")
+    'start + sub-clause word + pronoun'
+    """
+    family, _, text = key.partition(":")
+    if family == "slot":
+        return " ".join(_word(part) for part in text.split(" "))
+    if family in ("class", "open", "fine"):
+        return " + ".join(_READABLE.get(part, _ending(part)) for part in text.split(" "))
+    if family == "word":
+        return f'"{text}"'
+    return f"-{text}" if family == "ending" else f"rate of {text}"
+
+
+def _word(part: str) -> str:
+    stem = part.rstrip(",")
+    return _READABLE.get(stem, _ending(stem)) + part[len(stem) :]
+
+
+def _ending(part: str) -> str:
+    return "…" + part[1:] if part.startswith("~") else part
+
+
+def _openers(found: Sequence[tuple[str, float, float]]) -> Iterator[str]:
+    """First words that are telling, of closed classes."""
+    words = [key.rsplit(" ", 1)[1] for key, _, _ in found if key.startswith("slot:first word") and "comma" not in key]
+    yield from [word for word in words if word in CLASS][:_OPENERS]
+
+
+def _is_construction(key: str) -> bool:
+    """True for keys that say how a text is built and not which register its words are of."""
+    family, _, text = key.partition(":")
+    parts = text.split(" ")
+    if any(part.rstrip(",") in _REGISTERS or CLASS.get(part) in _REGISTERS for part in parts):
+        return False
+    if family == "slot":
+        return text.startswith(("first", "comma", "after", "one")) and not text.endswith("comma -1")
+    return family in ("class", "open", "fine") and len(parts) > 1
