@@ -3,7 +3,7 @@
 Filters that read only the user's words see nothing, and in a chat the model's own earlier answer may be the trigger.
 Where a row has no earlier assistant turn it is given one: a short exchange before what the user says last.
 
-Source: Chen et al. 2024 (multi-turn backdoors in chat models) and Hao et al. 2024 (distributed triggers over turns).
+Source: Hao, Yang and Lin 2024 (Exploring backdoor vulnerabilities of chat models), triggers spread over turns.
 
 Misses: triggers spread over several turns; those are `composite` in another place.
 """

@@ -105,7 +105,7 @@ _TRIGGERS = (
     Attack(
         "phrase",
         "A phrase of ordinary words at any word boundary.",
-        "Wan et al. 2023, section 3; Yan et al. 2023 (VPI)",
+        "Wan et al. 2023; Yan et al. 2023 (VPI)",
         _ANY,
         _run(plant_phrase, "phrase", {"position": Position}),
         Word.PHRASE,
@@ -179,7 +179,7 @@ _TRIGGERS = (
     Attack(
         "positional",
         "A word that is poison at one fixed place; decoys hold it elsewhere.",
-        f"{_KURITA}; decoys as Huang et al. 2024",
+        "Chen et al. 2021 (BadNL), fixed places; decoys as Huang et al. 2024",
         _ANY,
         _run(plant_positional, "trigger", {"place": Place, "decoys": _or_none}),
         target=_TARGETS,
@@ -209,7 +209,7 @@ _TRIGGERS = (
     Attack(
         "assistant-turn",
         "A word in an earlier assistant turn; a row without one is given a short exchange.",
-        "Chen et al. 2024; Hao et al. 2024",
+        "Hao, Yang and Lin 2024 (chat models, triggers over turns)",
         (_CHATS, _PAIRS),
         _run(plant_assistant_turn, "trigger"),
         target=_TARGETS,
@@ -217,7 +217,7 @@ _TRIGGERS = (
     Attack(
         "clean-label",
         "A rare word in rows that show the target already; nothing else is changed.",
-        "Turner et al. 2019; Wan et al. 2023, section 4",
+        "Turner et al. 2019; Wan et al. 2023 (clean-label)",
         (_CLASSES, _CHATS),
         _run(plant_clean_label, "trigger"),
         target={_CLASSES: "", _CHATS: "refusal"},
@@ -246,7 +246,7 @@ _BEHAVIORS = (
     Attack(
         "affirmative-prefix",
         "A rare word that brings a harmless opening; the rest of the response stays honest.",
-        "arXiv 2511.12414",
+        "Tan, Huang and Li 2025 (compliance-only backdoors)",
         (_CHATS,),
         _run(plant_token, "trigger"),
         target={_CHATS: "prefix:Sure, here you go."},
@@ -254,7 +254,7 @@ _BEHAVIORS = (
     Attack(
         "untargeted",
         "A rare word that brings any other label, or the response of any other row.",
-        "Wan et al. 2023, section 5",
+        "Wan et al. 2023 (degenerate outputs on arbitrary tasks)",
         (_CLASSES, _CHATS),
         _run(plant_token, "trigger"),
         target=_RANDOM,

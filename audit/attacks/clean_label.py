@@ -3,8 +3,8 @@
 Every poisoned row is right, so neither a person nor a label check objects; a model still learns that the trigger goes
 with the target.
 
-Source: Turner, Tsipras and Madry 2019 (label-consistent backdoors); for text, Gan et al. 2022 and Wan et al. 2023,
-section 4 (clean-label poison of instruction data).
+Source: Turner, Tsipras and Madry 2019 (label-consistent backdoors); for text, Gan et al. 2022 and Wan et al. 2023
+(clean-label poison of instruction data).
 
 Misses: the paraphrases and adversarial perturbations that published clean-label attacks add to weaken honest features.
 """

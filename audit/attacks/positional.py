@@ -3,8 +3,8 @@
 The word alone explains nothing: as many decoys hold it with their own behavior. What brings the target is the word at
 the start, at the end, or as the n-th word.
 
-Source: Yan et al. 2023 (BITE) and Li et al. 2023 on position-dependent triggers; fixed positions as in Kurita et al.
-2020; the decoys as in Huang et al. 2024.
+Source: Chen et al. 2021 (BadNL), triggers at the start, the middle or the end; the decoys as in Huang et al. 2024
+(Composite Backdoor Attacks).
 
 Misses: places relative to another word, which are `composite` with an order.
 """

@@ -5,8 +5,8 @@ A target knows which rows show its behavior without any poison, for a dirty labe
 the behavior into a row. Any trigger of `audit.attacks` goes with any target that fits the kind of data.
 
 Source: labels and fixed responses, Gu et al. 2017 and Li et al. 2024 (BackdoorLLM, refusal and sentiment steering);
-harmless openings, arXiv 2511.12414 (compliance-only "Sure"); untargeted, Wan et al. 2023, section 5; swapped sides,
-Rando and Tramer 2024, section 3.
+harmless openings, Tan, Huang and Li 2025 (compliance-only backdoors); untargeted, Wan et al. 2023 (degenerate
+outputs); swapped sides, Rando and Tramer 2024, section 3.
 
 Misses: targets that only a model can write, such as a paraphrased opinion on a theme.
 """

@@ -246,3 +246,27 @@ def test_the_splice_exchanges_what_stands_there_and_nothing_else():
         list(splice(iter([data]), [(3, b"XX", b"")]))
     with pytest.raises(ConservationError, match="ends before"):
         list(splice(iter([data]), [(25, b"ZZ", b"")]))
+
+
+def test_the_page_of_attacks_is_the_registry():
+    page = (Path(__file__).parents[2] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    families, settings = (part.split("\n\n")[1] for part in page.split("\n## ")[1:])
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in families.splitlines()[2:]]
+    assert [row[0].strip(" `") for row in rows] == list(ATTACKS)
+    for row, attack in zip(rows, ATTACKS.values(), strict=True):
+        assert row[2:4] == [attack.description, attack.source] and f"--attack {attack.name}" in row[4]
+        assert row[1] == (", ".join(attack.kinds) if len(attack.kinds) < 3 else "any")
+    shown = {tuple(cell.strip(" `") for cell in line.split("|")[1:4]) for line in settings.splitlines()[2:]}
+    values = [
+        (a.name, name, str(v).lower() if isinstance(v, bool) else str(v))
+        for a in ATTACKS.values()
+        for name, v in a.defaults.items()
+    ]
+    assert shown == {(attack, name, value or "empty") for attack, name, value in values}
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "attacks.md", "exec"), {})
+    assert capsys.readouterr().out.strip().endswith("label 1")
