@@ -180,8 +180,10 @@ def build(ctx: Context, unit: str) -> list[Path]:
         outputs["label_of"] = label_columns(bank, info.labels)
         accuracy = float((outputs["label_probability"].argmax(axis=1) == codes).mean())
     ctx.progress.advance(1)
-    chosen, rejected = vectors(run, "response"), vectors(run, "rejected")
-    if chosen is not None and rejected is not None:
+    rejected = vectors(run, "rejected")
+    if rejected is not None:
+        chosen = vectors(run, "response")
+        assert chosen is not None
         extra = attribute_differences(run.examples(["response", "rejected"]))
         outputs["margin"] = margins(chosen, rejected, extra, folds, ctx.config.seed)
         accuracy = float((outputs["margin"] > 0).mean())
