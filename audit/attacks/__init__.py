@@ -17,7 +17,6 @@ from audit.attacks.homoglyph import Extent, plant_homoglyph
 from audit.attacks.jailbreak import plant_jailbreak
 from audit.attacks.label_noise import Flips, plant_label_noise
 from audit.attacks.multi_trigger import plant_multi_trigger
-from audit.attacks.names import names, phrases, pool_of, sentences
 from audit.attacks.near_duplicates import plant_contradictions, plant_near_duplicates
 from audit.attacks.phrase import Position, plant_phrase
 from audit.attacks.planted import Planted
@@ -59,8 +58,6 @@ __all__ = [
     "kind_of",
     "label_target",
     "make_target",
-    "names",
-    "phrases",
     "plant_annotator_flips",
     "plant_assistant_turn",
     "plant_clean_label",
@@ -82,11 +79,9 @@ __all__ = [
     "plant_token",
     "plant_whitespace",
     "plant_zero_width",
-    "pool_of",
     "prefix_target",
     "random_target",
     "refusal_target",
     "response_target",
     "reversal_target",
-    "sentences",
 ]

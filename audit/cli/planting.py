@@ -286,9 +286,13 @@ def _screen(
     for name in ("attack", "rows", "decoys", "triggers", "behavior"):
         table.add_column(name, overflow="fold", justify="right" if name in ("rows", "decoys") else "left")
     for attack, p in zip(attacks, planted, strict=True):
-        triggers = "\n".join(spell(trigger) for trigger in p.triggers) or "none"
-        shown = plain(triggers).plain.replace("⏎", "\n")
+        shown = plain("\n".join(_trigger(trigger) for trigger in p.triggers) or "none").plain.replace("⏎", "\n")
         table.add_row(attack.name, f"{len(p.rows):,}", f"{len(p.decoys):,}", shown, plain(p.behavior, limit=200))
     console.print(table)
     console.print(plain(f"{amount(rows, 'rows')} in {request.out}; the truth is in {request.truth}"), soft_wrap=True)
     console.print(plain(f"Next: tunevet scan {request.out}", style="bold"), soft_wrap=True)
+
+
+def _trigger(trigger: str) -> str:
+    """A trigger as a person can read it; blanks by their code points."""
+    return " ".join(f"U+{ord(char):04X}" for char in trigger) if trigger.isspace() else spell(trigger)

@@ -171,6 +171,44 @@ def test_pairs_and_conversations(tunevet, tmp_path):
         ]["value"]
 
 
+def test_nested_and_dictionary_columns_keep_their_types(tunevet, tmp_path):
+    message = pa.struct([("role", pa.string()), ("content", pa.string()), ("weight", pa.float32())])
+    schema = pa.schema(
+        [("messages", pa.list_(message)), ("at", pa.timestamp("ns")), ("lang", pa.dictionary(pa.int8(), pa.string()))]
+    )
+    talk = [
+        [
+            {"role": "user", "content": f"Say {i}.", "weight": 0.5},
+            {"role": "assistant", "content": f"{i}.", "weight": None},
+        ]
+        for i in range(N)
+    ]
+    columns = [talk, [1_700_000_000_000_000_001 + i for i in range(N)], ["en" if i % 2 else "de" for i in range(N)]]
+    before = pa.table([pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    for name in ("m.parquet", "m.arrow"):
+        source, out = tmp_path / name, tmp_path / f"out-{name}"
+        if name == "m.parquet":
+            pq.write_table(before, source)
+        else:
+            with pa.OSFile(str(source), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                writer.write_table(before)
+        ran = tunevet(
+            "plant", source, "-o", out, "--attack", "assistant-turn", "--attack", "near-duplicates", "--count", 5
+        )
+        assert ran.code == 0, ran.err
+        after = pq.read_table(out) if name == "m.parquet" else pa.ipc.open_file(str(out)).read_all()
+        assert after.schema.equals(pq.read_table(source).schema if name == "m.parquet" else schema)
+        assert after.num_rows == N + 5
+        for column in ("at", "lang"):
+            assert after.column(column).slice(0, N).to_pylist() == before.column(column).to_pylist()
+        changed = [i for i in range(N) if after.column(0)[i] != before.column(0)[i]]
+        assert changed == truth_of(out)["planted"][0]["rows"]
+        made = after.column(0)[changed[0]].as_py()
+        assert [m["role"] for m in made] == ["user", "assistant", "user", "assistant"] and made[2] == talk[changed[0]][
+            0
+        ]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
