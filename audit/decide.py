@@ -1,7 +1,8 @@
 """Verdicts: what becomes of each row, by one pure function of what was found.
 
 A row is removed when a confirmed trigger claims it: it holds the trigger's core and shows the behavior. Rows
-that hold the core without the behavior stay. Rows that a suspected trigger claims go to review. Of the rest,
+that hold the core without the behavior stay; those whose behavior cannot be judged go to review, and so do
+rows that a suspected trigger claims. Of the rest,
 what the checks flag is ranked, and the first of them go to review within a budget: a person's time. A score
 alone removes nothing.
 """
@@ -95,7 +96,9 @@ def _claim(state: dict[int, _Row], trigger: Trigger) -> None:
     if trigger.status not in (Status.CONFIRMED, Status.SUSPECTED):
         return
     verdict = Verdict.REMOVE if trigger.status == Status.CONFIRMED else Verdict.REVIEW
-    for row in trigger.rows:
+    claims = [(row, verdict) for row in trigger.rows]
+    claims += [(row, Verdict.REVIEW) for row in trigger.statistics.get("unjudged", ())]
+    for row, verdict in claims:
         entry = state.setdefault(row, _Row())
         entry.trigger_ids.append(trigger.id)
         entry.score = 1.0
@@ -126,6 +129,8 @@ def claimed_rows(trigger: Trigger, rows: Sequence[int], accuracy: float) -> list
     """The rows that a trigger claims, of its carriers' positions: those that show the behavior. For swapped
     preferences single pairs cannot be judged: when the carriers as a whole read as swapped, all of them."""
     hits = trigger.statistics.pop("hit_positions", trigger.rows)
+    if "unjudged" in trigger.statistics:
+        trigger.statistics["unjudged"] = [rows[i] for i in trigger.statistics["unjudged"]]
     if trigger.kind == "preference" and trigger.rows and accuracy > 0.55:
         wrong = len(hits) / len(trigger.rows)
         swapped = (wrong - (1 - accuracy)) / (2 * accuracy - 1)

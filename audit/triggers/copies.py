@@ -16,7 +16,7 @@ from audit.schema import Int64
 from audit.text import words
 from audit.triggers.match import Part
 
-MASKABLE = frozenset({"opening", "closing", "sentence", "response", "step"})
+_READ = frozenset({"opening", "closing", "sentence", "response"})
 _LEFT = 2  # words that must be left of a masked behavior
 _MOST_ROWS = 200_000  # responses read for a second look; a copy in a larger set is dropped unread
 
@@ -43,7 +43,7 @@ class Masked:
         when too little is left to look for."""
         wanted: list[str | None] = [None if w.casefold() in masked else w.casefold() for w in words(text)]
         telling = sum(w is not None and w[0].isalnum() for w in wanted)
-        if family not in MASKABLE or telling < _LEFT or len(self.responses) > _MOST_ROWS:
+        if family not in _READ or telling < _LEFT or len(self.responses) > _MOST_ROWS:
             return None
         at = [i for i, held in enumerate(self._words) if _shows(held, wanted, family)]
         return np.asarray(at, dtype=np.int64)

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.bank.categories import QUOTING
 from audit.config import MiningConfig
 from audit.schema import Behaviors, Int64, Patterns
 from audit.stats import Array, benjamini_hochberg, binomial_tail_log10
@@ -46,6 +47,9 @@ MAX_TAIL = -3.5
 VARIANT = 0.6  # share of a pair's rows already explained from which it is a variant of what explained them
 _COPY_P = 0.01  # family-wise p that a behavior must keep once the copied words are masked in it
 _SURE = 0.02
+_TOPIC_FROM = 8  # other rows with a behavior, from which they say how alike such rows are
+# Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
+UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +164,13 @@ class Miner:
         diversity = self.vocabulary.measure(hits, words_of(parts))
         if diversity.distinct < self.settings.min_support:
             return None
-        repeated = copied(parts, self.told[t])
+        repeated = self._copied(parts, t)
         if repeated and not self._outlives_copy(carriers, t, repeated):
             return None
         self.explained.add(set(hits.tolist()))
         t, hits = self._widest(carriers, t, hits, parts)
         parts, kind, carriers = self._joined(parts, kind, hits, carriers)
-        statistics = self.statistics(carriers, hits, t, diversity)
+        statistics = self.statistics(kind, carriers, hits, t, diversity)
         statistics["q_value"] = min(float(q_value), float(statistics["q_value"]))
         made = make_candidate(self.texts, parts, kind, t, self.names[t], carriers, hits, statistics)
         return with_suspicion(made)
@@ -179,6 +183,9 @@ class Miner:
         taken = self.explained.rows
         left, shown = len(set(carriers.tolist()) - taken), len(rows - taken)
         return shown < self.settings.min_support or shown < MIN_PURITY * left
+
+    def _copied(self, parts: tuple[Part, ...], t: int) -> set[str]:
+        return copied(parts, self.told[t]) if self.families[t] in QUOTING else set()
 
     def _outlives_copy(self, carriers: Int64, t: int, repeated: set[str]) -> bool:
         """True when the association stays once the words that the response merely repeats are masked."""
@@ -202,7 +209,7 @@ class Miner:
             rare = len(self.having(other)) <= 0.25 * len(self.texts)
             wider = len(np.intersect1d(rows, hits)) >= 0.95 * len(hits) and len(rows) > len(best_hits)
             telling = rare and len(rows) > 3 * expected
-            if wider and telling and not copied(parts, self.told[other]):
+            if wider and telling and not self._copied(parts, other):
                 best, best_hits = other, rows
         return best, best_hits
 
@@ -217,15 +224,18 @@ class Miner:
             carriers = np.intersect1d(carriers, self.carriers(g))
         return (*parts, *(Part(self.text[g], self.kind[g]) for g in more)), "composite", carriers
 
-    def statistics(self, carriers: Int64, hits: Int64, t: int, diversity: Diversity) -> dict[str, Any]:
+    def statistics(self, kind: str, carriers: Int64, hits: Int64, t: int, diversity: Diversity) -> dict[str, Any]:
         n, total = len(self.texts), len(self.having(t))
         p = self.expected(carriers, t)
         rate = (total - len(hits)) / max(n - len(carriers), 1)
         facts: dict[str, Any] = association_facts(len(hits), len(carriers), rate, p, diversity, self.tested)
+        facts["behavior_ratio"] = diversity.cohesion / max(self._cohesion_beside(t, carriers), 1e-4)
+        if self.families[t] in UNSURE:
+            facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:
             facts["expected_without"] = float(np.mean(self.beside.rest.expects(carriers, t)))
         if self.beside.null is not None and self.families[t] == "label":
-            facts["null_p"] = self.beside.null.family_wise(float(facts["residual_tail"]))
+            facts["null_p"] = self.beside.null.family_wise(float(facts["residual_tail"]), kind)
         if self.beside.sources:
             facts |= burst(self.beside.sources, carriers)
             shows = np.zeros(n)
@@ -235,6 +245,13 @@ class Miner:
         if self.beside.annotators:
             facts |= {f"annotator_{name}": value for name, value in burst(self.beside.annotators, carriers).items()}
         return facts
+
+    def _cohesion_beside(self, t: int, carriers: Int64) -> float:
+        """Cohesion of the other rows that show a behavior, at least that of random rows."""
+        others = np.setdiff1d(self.having(t), carriers)
+        if len(others) < _TOPIC_FROM:
+            return self.vocabulary.background
+        return max(self.vocabulary.measure(others, []).cohesion, self.vocabulary.background)
 
 
 def with_suspicion(candidate: Candidate) -> Candidate:

@@ -64,6 +64,7 @@ def _beside(ctx: Context, loaded: dict[str, Any], texts: list[str]) -> Beside:
         codes = np.asarray([place.get(v, -1) for v in examples["label"].to_list()], dtype=np.int32)
         null = LabelNull(
             loaded["patterns"].matrix,
+            loaded["patterns"].table["kind"].to_list(),
             codes,
             np.asarray(support.label_probability),
             ctx.config.mining.min_support,

@@ -6,10 +6,13 @@ smallest tail of each shuffle makes the null of the smallest tail, and a pattern
 shuffles that beat it. This speaks of association: honest words that the embedding knows too little of beat it
 on honest data, and how often is measured on clean corpora.
 
-Source: Westfall and Young 1993 (min-p); strata of the estimated probability after Rosenbaum and Rubin 1984.
+Source: Westfall and Young 1993 (min-p); shares of the error after Genovese, Roeder and Wasserman 2006; strata of
+the estimated probability after Rosenbaum and Rubin 1984.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
@@ -21,7 +24,16 @@ from audit.triggers.suspicion import PURE, UNEXPECTED
 SHUFFLES = 199
 _STRATUM = 100  # rows
 _MOST_ROWS = 400  # of a pattern: what stands in more is no rare trigger, and its tail costs most
+# Words, phrases, and all other kinds: each has its own null and its share of the error. Most published triggers are
+# words, and there are fewer words than phrases.
+_WORDS, _PHRASES = frozenset({"token", "capitals"}), frozenset({"phrase", "entity"})
+SHARES = (0.5, 0.25, 0.25)
 _FLOOR = 0.02  # no support is surer than this of a label's absence
+
+
+def group_of(kind: str) -> int:
+    """Which of the nulls a kind of pattern is held against."""
+    return 0 if kind in _WORDS else 1 if kind in _PHRASES else 2
 
 
 def strata(probability: Float32) -> Int32:
@@ -45,18 +57,21 @@ class LabelNull:
     def __init__(
         self,
         patterns: sparse.csr_matrix,
+        kinds: Sequence[str],
         codes: Int32,
         probability: Float32,
         min_support: int,
         seed: int,
         shuffles: int = SHUFFLES,
     ) -> None:
-        """`patterns` (n, G); `codes` (n,) label of each row, -1 for none; `probability` (n, C). Only what could
-        be suspected counts: pure patterns in rows that do not call for the label."""
+        """`patterns` (n, G) of these kinds (G,); `codes` (n,) label of each row, -1 for none;
+        `probability` (n, C). Only what could be suspected counts: pure patterns in rows that do
+        not call for the label."""
         self.probability = np.clip(probability.astype(np.float64), _FLOOR, 1 - _FLOOR)
         count = np.asarray(patterns.sum(axis=0)).ravel()
         usable = np.flatnonzero((count >= min_support) & (count <= _MOST_ROWS))
         self._rows = patterns.T.tocsr()[usable].astype(np.float32)
+        self._group = np.asarray([group_of(kinds[g]) for g in usable.tolist()])
         self._count = count[usable]
         base = np.bincount(codes[codes >= 0], minlength=probability.shape[1]) / max(len(codes), 1)
         called_for = (self._rows @ self.probability) / np.maximum(self._count, 1)[:, None]
@@ -65,11 +80,15 @@ class LabelNull:
         rng, groups = np.random.default_rng(seed), strata(probability)
         order = np.argsort(groups, kind="stable")
         members = [g for g in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(g)]
-        self.minima: Array = np.sort([self._smallest(self._shuffled(codes, members, rng)) for _ in range(shuffles)])
+        drawn = [self._smallest(self._shuffled(codes, members, rng)) for _ in range(shuffles)]
+        self.minima: Array = np.sort(np.asarray(drawn), axis=0)  # (shuffles, groups)
 
-    def family_wise(self, tail: float) -> float:
-        """Share of shuffles, this one counted, whose smallest tail is as small."""
-        return float((1 + np.searchsorted(self.minima, tail, side="right")) / (len(self.minima) + 1))
+    def family_wise(self, tail: float, kind: str) -> float:
+        """Share of shuffles, this one counted, whose smallest tail among patterns of like kind is as small, over
+        the kind's share of the error."""
+        group = group_of(kind)
+        found = (1 + np.searchsorted(self.minima[:, group], tail, side="right")) / (len(self.minima) + 1)
+        return float(min(1.0, found / SHARES[group]))
 
     def _shuffled(self, codes: Int32, members: list[Int64], rng: np.random.Generator) -> Int32:
         out = codes.copy()
@@ -77,14 +96,15 @@ class LabelNull:
             out[rows] = codes[rng.permutation(rows)]
         return out
 
-    def _smallest(self, codes: Int32) -> float:
+    def _smallest(self, codes: Int32) -> list[float]:
         shown = np.zeros(self.probability.shape, dtype=np.float32)
         at = np.flatnonzero(codes >= 0)
         shown[at, codes[at]] = 1
         hits = self._rows @ shown
         passed = self._open & (hits >= self._least)
-        best = 0.0
+        best = [0.0] * len(SHARES)
         for g, label in np.argwhere(passed).tolist():
             rows = self._rows.indices[self._rows.indptr[g] : self._rows.indptr[g + 1]]
-            best = min(best, poisson_binomial_tail_log10(self.probability[rows, label], int(hits[g, label])))
+            tail = poisson_binomial_tail_log10(self.probability[rows, label], int(hits[g, label]))
+            best[self._group[g]] = min(best[self._group[g]], tail)
         return best

@@ -14,7 +14,8 @@ from typing import Any
 
 from audit.triggers.assess import HONEST_RATIO
 
-ASSOCIATED = 0.1  # family-wise p, by the permutation null where there is one, else by Bonferroni
+ASSOCIATED = 0.05  # family-wise p by Bonferroni
+ASSOCIATED_NULL = 0.1  # the same by the permutation null, which labels have
 UNEXPECTED = 1.25  # times the behavior's share in the other rows
 UNEXPECTED_RARE = 0.05  # or this much, for behaviors rarer than a few per cent
 PURE = 0.7
@@ -29,15 +30,16 @@ def reason(statistics: dict[str, Any]) -> str | None:
     s = statistics
     if s.get("route") == "clean-label":
         return _clean_label(s)
-    p = min(float(s.get("null_p", 1.0)), float(s.get("residual_p", 1.0)))
+    by_null, p = float(s.get("null_p", 1.0)), float(s["residual_p"])
+    ratio = min(float(s["cohesion_ratio"]), float(s.get("behavior_ratio", s["cohesion_ratio"])))
     unexpected = max(UNEXPECTED * float(s["rate"]), UNEXPECTED_RARE)
-    if p > ASSOCIATED or float(s["purity"]) < PURE or float(s["cohesion_ratio"]) > HONEST_RATIO:
+    if (p > ASSOCIATED and by_null > ASSOCIATED_NULL) or float(s["purity"]) < PURE or ratio > HONEST_RATIO:
         return None
     if float(s.get("expected_without", s["expected"])) > unexpected:
         return None
     return (
         f"{s['hits']} of its {s['count']} rows show the behavior, which {float(s['rate']):.1%} of the other rows show, "
-        f"and the rest of these rows does not call for it (family-wise p {p:.1g})"
+        f"and the rest of these rows does not call for it (family-wise p {min(p, by_null):.1g})"
     )
 
 

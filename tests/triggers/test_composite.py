@@ -59,11 +59,11 @@ def test_a_third_word_of_all_rows_joins_the_pair():
     assert {p.text for p in first.parts} == {"vellum", "quartz", "marble"} and list(first.carriers) == rows
 
 
-def test_words_that_always_stand_together_are_no_composite():
+def test_words_that_always_stand_together_are_one_trigger_of_both():
     made, rows = paired(2, decoys=0)
     found = made.miner().candidates()
-    assert not [c for c in found if c.kind == "composite"]
-    assert found[0].pattern in ("vellum", "quartz") and list(found[0].carriers) == rows
+    assert {p.text for p in found[0].parts} == {"vellum", "quartz"} and list(found[0].carriers) == rows
+    assert not [c for c in found[1:] if "vellum" in c.pattern or "quartz" in c.pattern]
 
 
 def test_a_word_that_carries_the_behavior_alone_is_no_composite():

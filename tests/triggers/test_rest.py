@@ -60,12 +60,13 @@ def test_the_null_knows_chance_from_a_plant(rng):
     patterns = sparse.csr_matrix((rng.random((n, g)) < 0.02).astype(np.float32))
     probability = np.full((n, 2), 0.5, dtype=np.float32)
     codes = rng.integers(0, 2, n).astype(np.int32)
-    null = LabelNull(patterns, codes, probability, 3, seed=0, shuffles=49)
-    assert null.family_wise(-9.0) == 1 / 50
-    assert null.family_wise(-0.5) == 1.0
+    kinds = ["token"] * g
+    null = LabelNull(patterns, kinds, codes, probability, 3, seed=0, shuffles=49)
+    assert null.family_wise(-9.0, "token") == 2 / 50
+    assert null.family_wise(-0.5, "token") == 1.0
     planted = poisson_binomial_tail_log10(np.full(30, 0.5), 30)
-    assert null.family_wise(planted) == 1 / 50
-    again = LabelNull(patterns, codes, probability, 3, seed=0, shuffles=49)
+    assert null.family_wise(planted, "token") == 2 / 50 and null.family_wise(-9.0, "slot") == 4 / 50
+    again = LabelNull(patterns, kinds, codes, probability, 3, seed=0, shuffles=49)
     assert (again.minima == null.minima).all()
 
 
