@@ -4,7 +4,8 @@ No word is shared by the poisoned rows; what they share is that they open with a
 attack rewrites whole sentences with a neural paraphraser; here a rule fills the template's slots, sometimes with a word
 of the row itself, and keeps the sentence.
 
-Source: Qi et al. 2021 (Hidden Killer), section 3: syntactic templates as triggers, here S(SBAR)(,)(NP)(VP)(.).
+Source: Qi et al. 2021 (Hidden Killer), section 3: syntactic templates as triggers, here the openings with a
+sub-clause.
 
 Misses: templates that reorder the sentence itself; a detector that knows the slots' words has it easier here than
 with the paraphraser.
