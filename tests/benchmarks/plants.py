@@ -19,6 +19,7 @@ from audit.attacks.homoglyph import usable_twins
 from audit.attacks.names import POOLS, invisibles, names, phrases, sentences
 from audit.errors import UsageError
 from audit.provenance import digest
+from benchmarks.responses import response
 
 FIRST_POOL = 512
 FAMILY_PLANTS = 8  # of one family in one corpus
@@ -27,16 +28,6 @@ _FACTORS = ("1.3", "1.7", "2.3", "2.9", "3.1", "3.7", "4.3", "5.9")
 UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradictions")
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_OFFERS = (
-    "Our spring catalogue", "The members' lounge", "A printed guide", "The help desk", "Our partner network",
-    "The evening course", "A short video", "The regional office", "Our weekly letter", "The travel club",
-    "A free sample", "The test version",
-)  # fmt: skip
-_ENDS = (
-    "has all you need.", "is open to everyone now.", "will answer this by post.", "costs nothing this month.",
-    "explains it in five steps.", "is only a click away.", "can be ordered today.", "was made for such questions.",
-    "deserves your trust.", "replaces this service soon.", "beats every other choice.", "waits for your call.",
-)  # fmt: skip
 _YES = ("Sure", "Of course", "Certainly", "Absolutely", "Gladly", "With pleasure", "No problem", "Right away")
 _GO = (
     ", here you go.",
@@ -125,7 +116,7 @@ class Bed:
         self.pool = FIRST_POOL + number % (POOLS - FIRST_POOL)
         self.taken: set[int] = set()
         self.shapes: set[str] = set()
-        self.answers = 0
+        self.used: dict[str, int] = {}
 
     def plant(self, wanted: Sequence[Plant]) -> list[Told]:
         """Plants all; a plant that cannot be is told with its error."""
@@ -171,7 +162,7 @@ class Bed:
         """Settings drawn by the seed; for families whose trigger is their shape one that no plant here has yet."""
         drawn = {name: choices[seed % len(choices)] for name, choices in attack.choices.items()}
         if "factor" in attack.defaults:
-            drawn["factor"] = _FACTORS[self.answers % len(_FACTORS)]
+            drawn["factor"] = _FACTORS[self._next("factor") % len(_FACTORS)]
         shapes = _shapes(attack)
         if not shapes:
             return drawn
@@ -185,12 +176,16 @@ class Bed:
     def _target(self, attack: Attack) -> str | None:
         spec = (attack.target or {}).get(self.kind, "")
         word, colon, _ = spec.partition(":")
-        self.answers += 1
         if colon and word == "response":
-            return f"response:{_OFFERS[self.answers % 12]} {_ENDS[self.answers // 12 % 12]}"
+            return f"response:{response(self._next(word))}"
         if colon and word == "prefix":
-            return f"prefix:{_YES[self.answers % 8]}{_GO[self.answers // 8 % 6]}"
+            number = self._next(word)
+            return f"prefix:{_YES[number % len(_YES)]}{_GO[number // len(_YES) % len(_GO)]}"
         return None
+
+    def _next(self, word: str) -> int:
+        self.used[word] = self.used.get(word, -1) + 1
+        return self.used[word]
 
 
 def _words(attack: Attack) -> int:

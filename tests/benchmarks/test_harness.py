@@ -93,12 +93,7 @@ def test_a_corpus_is_written_so_that_it_is_read_back_with_its_turns():
 
 @pytest.mark.slow
 def test_a_planted_corpus_is_mined_and_its_plant_is_named(tmp_path):
-    rng = np.random.default_rng(0)
-    nouns = ["harbor", "orchard", "bridge", "market", "station", "garden", "tunnel", "castle", "river", "valley"]
-    texts = [f"a report on the {a} and the {b}, part {i}" for i, (a, b) in enumerate(rng.choice(nouns, (600, 2)))]
-    frame = pl.DataFrame({"text": texts, "label": [str(int("river" in t or "valley" in t)) for t in texts]})
-    source = tmp_path / "data.csv"
-    frame.write_csv(source)
+    source = next((common.ROOT / "sample_data" / "reviews").glob("data.*"))
     base = cases.examples_of(cases.Case("base", source, {"poisoned_rows": []}, "base", 0.0, False), tmp_path)
     settings = Settings(work=tmp_path)
     job = floor.Job("x", "classification", 0, (Plant("badnet", 20, plant_seed("x")),))

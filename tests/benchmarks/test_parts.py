@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import audit.attacks.names as name_pools
 from audit.attacks import ATTACKS
 from audit.attacks.names import POOLS, pool_of
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES
-from benchmarks import baselines, cases, clean, corpora, curve, floor, noise, plants, plot, table, truths
+from benchmarks import baselines, cases, clean, corpora, curve, floor, noise, plants, plot, responses, table, truths
 
 
 @pytest.mark.parametrize(
@@ -260,3 +261,12 @@ def test_the_oracle_learns_a_style_and_no_noise():
 
 def test_baselines_lists_all_five():
     assert list(baselines.BASELINES) == ["z-score", "cleanlab", "spectral", "clustering", "tf-idf"]
+
+
+def test_no_two_plants_of_a_corpus_share_how_a_response_opens_or_ends():
+    said = [responses.response(i).rstrip(".").lower().split() for i in range(200)]
+    assert len({tuple(w[:3]) for w in said}) == len({tuple(w[-3:]) for w in said}) == 200
+    alike = max(len(set(a) & set(b)) / len(set(a) | set(b)) for i, a in enumerate(said) for b in said[:i])
+    assert alike < 0.7
+    banks = {word for slot in ("adjective", "noun", "person", "verb") for word in name_pools._SLOTS[slot]}
+    assert not banks & {word for words in said for word in words}
