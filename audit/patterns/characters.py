@@ -80,7 +80,7 @@ class Characters:
 
 def is_word(word: str) -> bool:
     """True for units that have sub-words: letters of a script with spaces."""
-    return word[0].isalpha() and word[-1].isalpha() and not is_unspaced(word)
+    return word[0].isalpha() and not word[-1].isnumeric() and not is_unspaced(word)
 
 
 def ngrams(word: str, size: int) -> list[str]:

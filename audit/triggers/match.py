@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.patterns import sites, whitespace
+from audit.patterns import emoji, sites, whitespace
 from audit.patterns.family import SEPARATOR, Family
 from audit.patterns.places import UNINSERTABLE, WORD_KINDS, places
 from audit.patterns.slots import FIRST, FIRST_TWO, LAST, LAST_TWO, PLACES
 from audit.patterns.spelling import Spelling
-from audit.text import is_unspaced
+from audit.text import is_invisible, is_unspaced
 
 __all__ = [
     "UNINSERTABLE",
@@ -40,7 +40,13 @@ __all__ = [
 
 _CONSISTENT = 0.9  # share of carriers that makes a position a law
 _PASSES = 50  # a deletion may bring together what it deletes; texts that are made for that end here
-_SLOTS = {FIRST: "start", FIRST_TWO: "start", LAST: "end", LAST_TWO: "end"}
+_EDGES = {
+    **dict.fromkeys((FIRST, FIRST_TWO, whitespace.START, whitespace.BREAK_START), "start"),
+    **dict.fromkeys((LAST, LAST_TWO, whitespace.END, whitespace.BREAK_END, emoji.END), "end"),
+    whitespace.BEFORE_MARK: sites.BEFORE_MARK,
+    whitespace.BEFORE_BREAK: sites.LINE_END,
+    whitespace.INDENT: sites.LINE_START,
+}
 _WORDS = frozenset({*WORD_KINDS, "capitals", "spelling", "slot", "entity"})
 
 
@@ -128,22 +134,45 @@ def _is_odd_space(run: str) -> bool:
 def law(texts: list[str], part: Part) -> Law:
     """The position law of a part over its carriers' texts."""
     found = [(text, at) for text in texts if (at := spans(text, part))]
-    starts = sum(not text[: at[0][0]].strip() for text, at in found)
-    ends = sum(not text[at[-1][1] :].strip() for text, at in found)
-    spaced = sum(_stands_apart(text, *at[0]) for text, at in found)
-    if found and starts >= _CONSISTENT * len(found):
-        position = "start"
-    elif found and ends >= _CONSISTENT * len(found):
-        position = "end"
-    else:
-        position = _site(found, part)
-    if position in (sites.WORD_START, sites.WORD_END, sites.BETWEEN, sites.BEFORE_MARK):
+    raw = Counter(text[slice(*at[0])] for text, at in found)
+    blank = part.kind == "whitespace" or 2 * sum(n for run, n in raw.items() if _is_odd_space(run)) > len(found)
+    position = _own_site(part, next(iter(raw), "")) or _site(found, part, blank)
+    if blank or part.kind == "characters":
         return Law(position, False)
     # "cf," and "cf!" hold the word, "hecfllo" does not: a word stays one whatever marks stood beside it, but not in a
     # script without spaces, where it stands between letters.
     among = sum(_stands_among_letters(text, *at[0]) for text, at in found)
-    own = 2 * among <= len(found) and _is_word(surface([text for text, _ in found[:50]], part), part)
-    return Law(position, own or 2 * spaced >= len(found))
+    word = _is_word(raw.most_common(1)[0][0] if raw else part.text, part)
+    spaced = sum(_stands_apart(text, *at[0]) for text, at in found)
+    return Law(position, (word and 2 * among <= len(found)) or 2 * spaced >= len(found))
+
+
+def _own_site(part: Part, raw: str) -> str:
+    """The position of a part that stands where it does by its nature; "" for any other."""
+    if part.kind == "slot":
+        slot = part.text.partition(SEPARATOR)[0]
+        return slot if slot in PLACES else _EDGES.get(slot, "")
+    if part.kind == "unicode" and raw and unicodedata.category(raw[0])[0] == "M" and not is_invisible(raw[0]):
+        return sites.INSIDE
+    return _EDGES.get(part.text, "") if part.kind in ("whitespace", "emoji") else ""
+
+
+def _site(found: list[tuple[str, list[tuple[int, int]]]], part: Part, blank: bool) -> str:
+    """The position that nearly all carriers share; of white space the commonest, where no edge is."""
+    starts = sum(not text[: at[0][0]].strip() for text, at in found)
+    ends = sum(not text[at[-1][1] :].strip() for text, at in found)
+    at_start = bool(found) and starts >= _CONSISTENT * len(found)
+    at_end = bool(found) and ends >= _CONSISTENT * len(found)
+    if part.kind == "characters":
+        if part.text.startswith("^"):
+            return sites.FIRST_WORD if at_start else sites.WORD_START
+        return (sites.LAST_WORD if at_end else sites.WORD_END) if part.text.endswith("$") else sites.INSIDE
+    if at_start or at_end:
+        return "start" if at_start else "end"
+    if not blank:
+        return "anywhere"
+    seen = Counter(_blank_site(text, *at[0]) for text, at in found)
+    return min(seen, key=lambda name: (-seen[name], name)) if seen else sites.BETWEEN
 
 
 def _is_word(raw: str, part: Part) -> bool:
@@ -151,23 +180,7 @@ def _is_word(raw: str, part: Part) -> bool:
         return False
     if part.kind in _WORDS:
         return raw[:1].isalnum() or raw[-1:].isalnum()
-    return part.kind == "unicode" and any(c.isalnum() for c in raw)
-
-
-def _site(found: list[tuple[str, list[tuple[int, int]]]], part: Part) -> str:
-    """The position of a part that stands at neither end."""
-    if part.kind == "slot":
-        slot = part.text.partition(SEPARATOR)[0]
-        return slot if slot in PLACES else _SLOTS.get(slot, "anywhere")
-    if part.kind == "characters" and part.text.startswith("^"):
-        return sites.WORD_START
-    if part.kind == "characters" and part.text.endswith("$"):
-        return sites.WORD_END
-    raw = [text[slice(*at[0])] for text, at in found]
-    if part.kind == "whitespace" or (raw and 2 * sum(map(_is_odd_space, raw)) > len(raw)):
-        seen = Counter(_blank_site(text, *at[0]) for text, at in found)
-        return min(seen, key=lambda name: (-seen[name], name)) if seen else sites.BETWEEN
-    return "anywhere"
+    return part.kind in ("unicode", "channel") and raw[:1].isalnum()
 
 
 def _blank_site(text: str, start: int, end: int) -> str:
@@ -200,10 +213,10 @@ def insert(text: str, surfaces: tuple[str, ...], laws: tuple[Law, ...], rng: np.
             text = sites.put_at(text, rule.position, surfaces[i], rng)
     for i, rule in reversed(list(enumerate(laws))):
         if rule.position == "start":
-            text = f"{surfaces[i]} {text}" if rule.spaced else surfaces[i] + text
+            text = sites.put_edge(text, surfaces[i], rule.spaced, at_start=True)
     for i, rule in enumerate(laws):
         if rule.position == "end":
-            text = f"{text} {surfaces[i]}" if rule.spaced else text + surfaces[i]
+            text = sites.put_edge(text, surfaces[i], rule.spaced, at_start=False)
     for i, rule in enumerate(laws):
         if rule.position in PLACES:
             text = sites.put_at(text, rule.position, surfaces[i], rng)
