@@ -1,13 +1,14 @@
 """Labels that the rest of the data contradicts: out-of-fold models, which never saw the example, are sure of another
 label.
 
-Why it works: five views of an example (a logistic model, a kernel ridge and the nearest neighbours in the embedding, a
-ridge and naive Bayes on its words) err on different rows, so what they contradict together is mostly wrong. They are
-combined by maximum likelihood beside a rate of wrong labels, and each row is scored by the probability that its own
-label is wrong; where one label is mostly mistaken for one other, or where wrong labels crowd in a part of the
-embedding, doubt moves there. What is doubted on a clean set are the models' own errors, however. So rows are flagged
-only when the most confident predictions, among which errors fade and wrong labels do not, contradict at least one
-label in a hundred beyond doubt; and then down to where an estimated share of `believable` of them are wrong labels.
+Why it works: six views of an example (a logistic model, a kernel ridge and the nearest neighbours in the embedding, a
+ridge and naive Bayes on its words, naive Bayes on its letters) err on different rows, so what they contradict together
+is mostly wrong. They are combined by maximum likelihood beside a rate of wrong labels, and each row is scored by the
+probability that its own label is wrong; where one label is mostly mistaken for one other, or where wrong labels crowd
+in a part of the embedding, doubt moves there. What is doubted on a clean set are the models' own errors, however. So
+rows are flagged only when the most confident predictions, among which errors fade and wrong labels do not, contradict
+at least one label in a hundred beyond doubt; and then down to where an estimated share of `believable` of them are
+wrong labels.
 
 Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", section 3, and
 cleanlab 2.9 `filter.find_label_issues`, which counts the rows that carry a fix; Natarajan et al. 2013 and Patrini et

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from audit.detectors.confidence import MIN_FLOOR, noise_floor
 from audit.detectors.label_views import BLOCK_ROWS, out_of_fold_ridge
 from audit.schema import Float32, Int64
 from audit.stats import sigmoid, spread
@@ -30,10 +31,9 @@ Array = NDArray[np.float64]
 
 _FIT_ROWS = 50_000  # some ten parameters need no more
 _LEAST_RATE = 1e-3
+_REFITS = 2
 _ROUNDS = 3  # the wrong rows' own labels decide the pairs, and the pairs the wrong rows
-_REGION_RIDGE = (
-    300.0  # per unit-norm row; 100 cost half a point of average precision on even noise, 1,000 gained little
-)
+_REGION_WRONG = 5.0  # wrong rows in a region that count as much as the overall rate; 15 gains half as much on topics
 _REGION_BOUND = 4.0  # a region's rate is at most so many times the overall rate, or its inverse
 
 
@@ -49,61 +49,79 @@ class Posterior:
 
 def label_posterior(views: Array, codes: Int64, vectors: Float32, folds: NDArray[np.int32]) -> Posterior:
     """From (V, n, C) views of `label_views`, the given labels, (n,), the embedding, (n, d), and the folds, (n,)."""
-    probability, rate = combine(views, codes)
+    classes = views.shape[2]
+    drawn = np.full((classes, classes), 1 / classes)
+    probability, rate = combine(views, codes, drawn)
     share = max(rate, _LEAST_RATE)
-    moves = transitions(probability, codes, share)
-    wrong, suggested = log_odds(probability, codes, moves)
+    for _ in range(_REFITS):
+        # A model that has learned a pair explains its wrong labels by doubt and leaves hardly a rate for them.
+        floor = noise_floor(probability.max(axis=1), probability.argmax(axis=1) != codes)
+        share = max(rate, floor.rate if floor.lower >= MIN_FLOOR else 0.0, _LEAST_RATE)
+        found = pairs(probability, codes, share)
+        if np.array_equal(found, drawn):
+            break
+        drawn = found
+        probability, rate = combine(views, codes, drawn)
+    share = max(rate, _LEAST_RATE)
+    wrong, suggested = log_odds(probability, codes, transitions(drawn, share))
     return Posterior(probability, wrong + region_shift(sigmoid(wrong), vectors, folds), suggested, rate)
 
 
-def combine(views: Array, codes: Int64) -> tuple[Array, float]:
-    """(n, C) probabilities and the share of wrong labels. Law: the order of the rows does not matter."""
-    count, classes = views.shape[1:]
+def combine(views: Array, codes: Int64, drawn: Array) -> tuple[Array, float]:
+    """(n, C) probabilities and the share of wrong labels. A share of the labels is replaced by one drawn from the row
+    of `drawn`, (C, C), of the right label. Law: the order of the rows does not matter."""
+    size, count, classes = views.shape
     rows = spread(count, _FIT_ROWS)
     seen, labels, own = views[:, rows], codes[rows], np.eye(classes)[codes[rows]]
+    into = drawn[:, labels].T  # (m, C) how likely each right label is replaced by the given one
     at = np.arange(rows.size)
-    size = len(views)
 
     def loss(point: Array) -> tuple[float, Array]:
-        """Negative log-likelihood and its gradient; `share` of the labels are drawn evenly from all."""
-        share = 0.5 * sigmoid(point[-1:])[0]
-        p = _softmax(np.tensordot(point[:size], seen, 1) + point[size:-1])
-        mine = p[at, labels]
-        likelihood = (1 - share) * mine + share / classes
-        slope = (p - own) * ((1 - share) * mine / likelihood)[:, None]
-        by_share = -((1 / classes - mine) / likelihood).sum() * share * (1 - 2 * share)
-        offsets = point[size:-1]
-        gradient = np.concatenate(
-            [np.tensordot(seen, slope, ([1, 2], [0, 1])), slope.sum(axis=0) + offsets, [by_share]]
-        )
-        return float(-np.log(likelihood).sum() + 0.5 * offsets @ offsets), gradient
+        """Negative log-likelihood and its gradient."""
+        share, offsets = 0.5 * sigmoid(point[-1:])[0], point[size:-1]
+        p = _softmax(np.tensordot(point[:size], seen, 1) + offsets)
+        mine, replaced = p[at, labels], (p * into).sum(axis=1)
+        likelihood = np.maximum((1 - share) * mine + share * replaced, 1e-300)
+        slope = (1 - share) * mine[:, None] * (p - own) + share * p * (replaced[:, None] - into)
+        slope /= likelihood[:, None]
+        by_share = ((mine - replaced) / likelihood).sum() * share * (1 - 2 * share)
+        gradient = [np.tensordot(seen, slope, ([1, 2], [0, 1])), slope.sum(axis=0) + offsets, [by_share]]
+        return float(-np.log(likelihood).sum() + 0.5 * offsets @ offsets), np.concatenate(gradient)
 
     start = np.concatenate([np.full(size, 0.3), np.zeros(classes), [np.log(0.06 / 0.94)]])
     bounds = [(0.0, 20.0)] * size + [(-20.0, 20.0)] * classes + [(-12.0, 9.0)]
     options = {"maxiter": 300, "ftol": 1e-12, "gtol": 1e-5}
     point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     share = 0.5 * sigmoid(point[-1:])[0]
-    return _softmax(np.tensordot(point[:size], views, 1) + point[size:-1]), float(share * (1 - 1 / classes))
+    probability = _softmax(np.tensordot(point[:size], views, 1) + point[size:-1])
+    return probability, float(share * (probability @ (1 - np.diag(drawn))).mean())
 
 
-def transitions(probability: Array, codes: Int64, rate: float) -> Array:
-    """(C, C) probability that a label (row) is written as another (column); even, but for labels most of whose wrong
-    rows carry one other label. Laws: rows sum to 1; two labels give the even table."""
+def pairs(probability: Array, codes: Int64, rate: float) -> Array:
+    """(C, C) probability that a wrong label is drawn as each label (column) by its right label (row): evenly from all,
+    but for labels most of whose wrong rows carry one other label. Laws: rows sum to 1; two labels give the even
+    table."""
     classes = probability.shape[1]
     best = probability.argmax(axis=1)
-    moves = np.full((classes, classes), rate / (classes - 1))
-    np.fill_diagonal(moves, 1 - rate)
+    even = np.full((classes, classes), 1 / classes)
+    if classes == 2:
+        return even
+    drawn = even
     for _ in range(_ROUNDS):
-        doubted = (log_odds(probability, codes, moves)[0] > 0) & (best != codes)
+        doubted = (log_odds(probability, codes, transitions(drawn, rate))[0] > 0) & (best != codes)
         counts = np.zeros((classes, classes))
         np.add.at(counts, (best[doubted], codes[doubted]), 1)
         # Above one half: a majority, with one more row against it, so that a single row makes no pair.
-        excess = np.clip(2 * counts.max(axis=1) / (counts.sum(axis=1) + 1) - 1, 0, 1)
-        moves = np.repeat(((1 - excess) * rate / (classes - 1))[:, None], classes, axis=1)
-        moves[np.arange(classes), counts.argmax(axis=1)] += excess * rate
-        np.fill_diagonal(moves, 0)
-        np.fill_diagonal(moves, 1 - moves.sum(axis=1))
-    return moves
+        excess = np.clip(2 * counts.max(axis=1) / (counts.sum(axis=1) + 1) - 1, 0, 1)[:, None]
+        drawn = (1 - excess) * even + excess * np.eye(classes)[counts.argmax(axis=1)]
+    return drawn
+
+
+def transitions(drawn: Array, rate: float) -> Array:
+    """(C, C) probability that a label (row) is written as another (column) when `rate` of the rows are wrong."""
+    away = drawn * (1 - np.eye(len(drawn)))
+    away *= rate / away.sum(axis=1, keepdims=True)
+    return np.asarray(away + (1 - rate) * np.eye(len(drawn)))
 
 
 def log_odds(probability: Array, codes: Int64, moves: Array) -> tuple[Array, Int64]:
@@ -123,9 +141,11 @@ def region_shift(wrong: Array, vectors: Float32, folds: NDArray[np.int32]) -> Ar
     mean = float(np.clip(wrong.mean(), 1e-6, 0.5))
     rows = vectors.astype(np.float64)
     design = np.column_stack([rows, np.ones(len(rows))])
-    local = out_of_fold_ridge(lambda start: design[start : start + BLOCK_ROWS], wrong[:, None], folds, _REGION_RIDGE)[
-        :, 0
-    ]
+
+    def features(start: int) -> Array:
+        return np.asarray(design[start : start + BLOCK_ROWS])
+
+    local = out_of_fold_ridge(features, wrong[:, None], folds, _REGION_WRONG / mean)[:, 0]
     local = np.clip(local, mean / _REGION_BOUND, min(mean * _REGION_BOUND, 0.9))
     if _cross_entropy(wrong, local) >= _cross_entropy(wrong, np.full_like(wrong, mean)):
         return np.zeros_like(wrong)

@@ -1,6 +1,7 @@
-"""Out-of-fold opinions on each label from four more views of an example, beside the logistic model of the support: a
-kernel ridge and the nearest neighbours in the embedding, a ridge and naive Bayes on the words. Views that err on
-different rows are worth more together than any of them alone. Shared by the checks that weigh labels.
+"""Out-of-fold opinions on each label from five more views of an example, beside the logistic model of the support: a
+kernel ridge and the nearest neighbours in the embedding, a ridge and naive Bayes on the words, naive Bayes on the
+letters. Views that err on different rows are worth more together than any of them alone. Shared by the checks that
+weigh labels.
 
 Source: Williams and Seeger 2001 (Nystroem features); Cover and Hart 1967 (nearest neighbours); Rennie et al. 2003,
 "Tackling the Poor Assumptions of Naive Bayes Text Classifiers", section 4.1 (log and inverse document frequencies).
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +29,9 @@ _LANDMARKS = (
 BLOCK_ROWS = 8_192
 _FIT_ROWS = 20_000  # a ridge on words sees at most so many rows a fold
 _TEXT_CHARACTERS = 4_000  # what is read of a text; the encoder reads less
-_HASHED_WORDS = 2**18
-_CELLS = 20_000_000  # words times classes, at most
+_HASHED_TERMS = 2**18
+_CELLS = 20_000_000  # terms times classes, at most
+_LETTER_ROWS = 100_000  # beyond, letters would take more memory than they are worth
 _RIDGE = 1.0
 _SMOOTHING = 0.1  # pseudo-count of naive Bayes
 _VOTE_SHARPNESS = 5.0  # a neighbour's vote falls to a tenth when its cosine is lower by 0.46
@@ -42,10 +45,12 @@ def label_views(
     given labels, (n,), each in use, and a row's own label is never seen by its views."""
     classes = base.shape[1]
     own = np.eye(classes)[codes]  # (n, C)
-    found = [np.log(np.clip(base, 1e-6, 1)), kernel_ridge(vectors, own, folds), neighbor_votes(graph, codes, own)]
+    found = [np.log(np.clip(base, 1e-6, 1)), kernel_ridge(vectors, own, folds), neighbor_votes(graph, codes, classes)]
     table = word_table(texts, classes)
     if table.shape[1]:
         found += [word_ridge(table, own, folds), naive_bayes(table, own, folds)]
+    if len(texts) <= _LETTER_ROWS and (letters := letter_table(texts, classes)).shape[1]:
+        found.append(naive_bayes(letters, own, folds))
     centred = [view - view.mean(axis=1, keepdims=True) for view in found]
     return np.stack([view / view.std() for view in centred if view.std() > 1e-9] or [np.zeros_like(base)])
 
@@ -94,9 +99,9 @@ def _blocks(features: Callable[[int], Array], count: int) -> Iterator[tuple[int,
         yield start, features(start)
 
 
-def neighbor_votes(graph: Neighbors, codes: Int64, own: Array) -> Array:
+def neighbor_votes(graph: Neighbors, codes: Int64, classes: int) -> Array:
     """(n, C) log of the share of each label among the neighbours of a row, nearer ones weighing more."""
-    votes = np.exp(-0.5 * _VOTE_SHARPNESS) * own.mean(axis=0) * np.ones((len(codes), 1))
+    votes = np.full((len(codes), classes), np.exp(-0.5 * _VOTE_SHARPNESS) / classes)
     weight = np.exp(_VOTE_SHARPNESS * (graph.similarity.astype(np.float64) - 1))
     rows = np.arange(len(codes))
     for place in range(graph.index.shape[1]):
@@ -106,12 +111,21 @@ def neighbor_votes(graph: Neighbors, codes: Int64, own: Array) -> Array:
 
 def word_table(texts: Sequence[str], classes: int) -> sparse.csr_matrix:
     """(n, W) TF-IDF of words and word pairs, unit rows; words of one row only are left out."""
+    return _table(texts, classes, {"analyzer": _terms})
+
+
+def letter_table(texts: Sequence[str], classes: int) -> sparse.csr_matrix:
+    """(n, W) TF-IDF of runs of three to five letters inside words, unit rows; runs in one row only are left out."""
+    return _table([text[:_TEXT_CHARACTERS] for text in texts], classes, {"analyzer": "char_wb", "ngram_range": (3, 5)})
+
+
+def _table(texts: Sequence[str], classes: int, terms: dict[str, Any]) -> sparse.csr_matrix:
     # Imported here: every command imports the registry, and this takes a second.
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-    hashed = HashingVectorizer(analyzer=_terms, n_features=_HASHED_WORDS, norm=None, alternate_sign=False)
+    hashed = HashingVectorizer(n_features=_HASHED_TERMS, norm=None, alternate_sign=False, dtype=np.float32, **terms)
     counts = sparse.csr_matrix(hashed.transform(texts))
-    rows_with = np.bincount(counts.indices, minlength=_HASHED_WORDS)
+    rows_with = np.bincount(counts.indices, minlength=_HASHED_TERMS)
     most = np.argsort(-rows_with, kind="stable")[: _CELLS // classes]
     chosen = np.sort(most[rows_with[most] > 1])
     if not chosen.size:
@@ -139,7 +153,7 @@ def word_ridge(table: sparse.csr_matrix, own: Array, folds: NDArray[np.int32]) -
 
 
 def naive_bayes(table: sparse.csr_matrix, own: Array, folds: NDArray[np.int32]) -> Array:
-    """(n, C) log-likelihood of a row's words under each label, without each row's fold."""
+    """(n, C) log-likelihood of a row's terms under each label, without each row's fold."""
     out = np.zeros_like(own)
     total = table.T @ own  # (W, C)
     for fold in np.unique(folds).tolist():
