@@ -32,6 +32,7 @@ _BLOCK_HITS = 8_000_000  # (pattern, row, behavior) triples whose pairs are coun
 _BLOCK_CELLS = 8_000_000  # rows times behaviors whose support is worked out at a time
 _CHUNK = 4_000_000  # (row, pair) cells that are added at a time
 _MOST_ROWS = 20_000  # rows a block
+_FEW = 8  # behaviors of a pattern that are always summed cell by cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,23 +163,36 @@ Moved = tuple[NDArray[np.integer], Float32]  # (n,) strata, and (S, columns) by 
 
 
 def _sums(by_row: sparse.csr_matrix, found: _Hits, support: Expected, moved: Moved | None) -> tuple[Array, Array]:
-    """The sums of p and of p (1 - p) over the carriers of each pair."""
+    """The sums of p and of p (1 - p) over the carriers of each pair. Patterns in pairs with many behaviors (they
+    stand in many rows) are summed for all behaviors at once, the others cell by cell."""
     columns, column = np.unique(found.behavior, return_inverse=True)
     of_pattern = np.bincount(found.pattern, minlength=by_row.shape[1])
     begin = np.concatenate([[0], np.cumsum(of_pattern)])
+    heavy = np.flatnonzero(of_pattern > max(_FEW, len(columns) / 4))
+    place = np.full(by_row.shape[1], -1, dtype=np.int64)
+    place[heavy] = np.arange(len(heavy))
     expected, variance = np.zeros(len(found.hits)), np.zeros(len(found.hits))
+    whole, whole_variance = np.zeros((len(heavy), len(columns))), np.zeros((len(heavy), len(columns)))
     for start, stop in _row_blocks(by_row.shape[0], len(columns)):
-        p = support.block(start, stop, columns)
+        p = support.block(start, stop, columns).astype(np.float64)
         if moved is not None:
             p = np.clip(p + moved[1][moved[0][start:stop]], 1e-4, 1 - 1e-4)
-        first, last = by_row.indptr[start], by_row.indptr[stop]
-        pattern = by_row.indices[first:last]
+        pattern = by_row.indices[by_row.indptr[start] : by_row.indptr[stop]]
         row = np.repeat(np.arange(stop - start), np.diff(by_row.indptr[start : stop + 1]))
-        listed = of_pattern[pattern] > 0
-        for pair, cell_row in _cells(pattern[listed], row[listed], of_pattern, begin):
-            value = p[cell_row, column[pair]].astype(np.float64)
+        if len(heavy):
+            at = np.flatnonzero(place[pattern] >= 0)
+            shape = (len(heavy), stop - start)
+            held = sparse.csr_matrix((np.ones(len(at)), (place[pattern[at]], row[at])), shape=shape)
+            whole += held @ p
+            whole_variance += held @ (p * (1 - p))
+        light = (of_pattern[pattern] > 0) & (place[pattern] < 0)
+        for pair, cell_row in _cells(pattern[light], row[light], of_pattern, begin):
+            value = p[cell_row, column[pair]]
             expected += np.bincount(pair, weights=value, minlength=len(expected))
             variance += np.bincount(pair, weights=value * (1 - value), minlength=len(expected))
+    at = np.flatnonzero(place[found.pattern] >= 0)
+    expected[at] = whole[place[found.pattern[at]], column[at]]
+    variance[at] = whole_variance[place[found.pattern[at]], column[at]]
     return expected, variance
 
 
