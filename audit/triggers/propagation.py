@@ -6,13 +6,12 @@ are there. That share, read along a score, is the share of clean rows at each sc
 target a posterior of being poison. The score is learnt from those posteriors, the posteriors from the score, and so on:
 
 1. start: each key's residual score against the support; keys that lean to the target are added up.
-2. rounds: ridge regression of the posteriors on the leading directions; stragglers, whose label their content explains
-   anyway, are recalled because they stand where the surprising rows do.
-3. last: logistic regression of the posteriors on all keys.
+2. further rounds: ridge regression of the posteriors on the leading directions; stragglers, whose label their content
+   explains anyway, are recalled because they stand where the surprising rows do.
 
-Law: the score of a row never depends on its own behavior, nor on that of any row of its fold, in any of the three
-steps; what the scores say about behaviors is therefore evidence and not memory. To that end each fold is left out once
-outside, and again inside, from closed-form fits.
+Law: the score of a row never depends on its own behavior, nor on that of any row of its fold, in any round; what the
+scores say about behaviors is therefore evidence and not memory. To that end each fold is left out once outside, and
+again inside, from closed-form fits.
 
 Source: positive-unlabelled learning, Elkan and Noto 2008; for the shares, monotone regression, Barlow et al. 1972;
 residual scores after Rao.
@@ -20,24 +19,19 @@ residual scores after Rao.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from audit.schema import Float32, Int32, Int64
 from audit.stats import Array
 from audit.triggers.template_space import Space
 
-ROUNDS = 3
+ROUNDS = 5
 _RIDGE = 1.0
 _SHRINK = 4.0  # rows' worth of variance by which a key's residual effect is shrunk
 _LEANING = 1.5  # residual score from which a key counts
-_TELLING = 0.02  # posterior below which a row does not enter the last fit as poison
-_LEAST_SEEDS = 5.0  # summed posterior that the last fit needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +57,6 @@ class Rows:
         return Rows(self.shown[rows], self.support[rows])
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The last fit: scores of further rows by their weighted keys."""
-
-    weights: Float32  # (G,)
-    intercept: float
-
-
 class Propagation:
     """Closed-form fits of one space and one division into at least three folds."""
 
@@ -78,7 +64,7 @@ class Propagation:
         values = np.unique(folds)
         if len(values) < 3:
             raise ValueError(f"propagation needs at least 3 folds, has {len(values)}")
-        self.space = space
+        self.space, self.folds = space, folds
         self.rows = {int(f): np.flatnonzero(folds == f) for f in values}
         self.held = {f: space.held[r] for f, r in self.rows.items()}
         self.turned = {f: m.T.tocsr() for f, m in self.held.items()}
@@ -88,13 +74,13 @@ class Propagation:
         gram = {f: self.x[r].T @ self.x[r] for f, r in self.rows.items()}
         shrink = _RIDGE * np.eye(self.x.shape[1], dtype=np.float32)
         shrink[-1, -1] = 1e-3
-        whole = np.asarray(sum(gram.values())) + shrink
+        self.gram = np.asarray(sum(gram.values())) + shrink
         self.inverse: dict[frozenset[int], Float32] = {}
         for a in self.rows:
             for b in self.rows:
                 out = frozenset((a, b))
                 if out not in self.inverse:
-                    self.inverse[out] = np.linalg.inv(whole - sum(gram[f] for f in out)).astype(np.float32)
+                    self.inverse[out] = np.linalg.inv(self.gram - sum(gram[f] for f in out)).astype(np.float32)
 
     def screen(self, rows: Rows) -> Array:
         """(n,) the start's scores, out of fold."""
@@ -105,19 +91,16 @@ class Propagation:
         return score
 
     def scores(self, rows: Rows) -> list[Array]:
-        """(n,) scores of each step, the start first, the last fit last; each row by fits without its fold.
-
-        The last is NaN-free: a fold without enough seeds keeps the scores of the round before."""
-        out = [np.zeros(len(rows.shown)) for _ in range(ROUNDS + 1)]
+        """(n,) scores of each step, the start first; each row by fits without its fold."""
+        out = [np.zeros(len(rows.shown)) for _ in range(ROUNDS)]
         moments = self._residuals(rows)
         for fold in self.rows:
             self._outer(fold, rows, moments, out)
         return out
 
-    def model(self, posterior: Array) -> Model:
-        """The last fit on all rows, for rows that were not among them."""
-        fitted = self._logistic(np.arange(len(posterior)), posterior)
-        return Model(fitted.coef_[0].astype(np.float32), float(fitted.intercept_[0]))
+    def weights(self, posterior: Array) -> Float32:
+        """(d + 1,) the last round's fit on all rows, the constant last: for rows that were not among them."""
+        return np.asarray(np.linalg.solve(self.gram, self.x.T @ posterior.astype(np.float32)), dtype=np.float32)
 
     def _outer(self, fold: int, rows: Rows, moments: dict[int, tuple[Array, Array]], out: list[Array]) -> None:
         held = self.rows[fold]
@@ -136,11 +119,6 @@ class Propagation:
                     inner[r] = self._ridge(f, fold, target) if f != fold else 0.0
             target = np.zeros(len(rows.shown), dtype=np.float32)
             target[train] = known.posterior(known.share(inner[train]))
-        if float(target.sum()) < _LEAST_SEEDS:
-            out[ROUNDS][held] = out[ROUNDS - 1][held] - 1e3  # never above a fold with seeds
-            return
-        fitted = self._logistic(train, target)
-        out[ROUNDS][held] = fitted.decision_function(self.space.weighted[held])
 
     def _residuals(self, rows: Rows) -> dict[int, tuple[Array, Array]]:
         """Each fold's sums of residuals and of variances by key."""
@@ -162,13 +140,3 @@ class Propagation:
         kept = np.concatenate([r for f, r in self.rows.items() if f not in (fold, other)])
         weights = self.inverse[frozenset((fold, other))] @ (self.x[kept].T @ target[kept])
         return np.asarray(self.x[self.rows[fold]] @ weights, dtype=np.float64)
-
-    def _logistic(self, train: Int64, posterior: Array | Float32) -> LogisticRegression:
-        """Every row as clean with one weight and as poison with the rest."""
-        positive = train[posterior[train] > _TELLING]
-        x = sparse.vstack([self.space.weighted[train], self.space.weighted[positive]]).tocsr()
-        y = np.repeat([0, 1], [len(train), len(positive)])
-        weight = np.concatenate([1.0 - posterior[train], posterior[positive]])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # liblinear says so where it stops early, which changes no ranking
-            return LogisticRegression(C=10.0, solver="liblinear", random_state=0).fit(x, y, sample_weight=weight)

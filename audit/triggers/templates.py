@@ -26,14 +26,16 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+from audit.artifacts.expected import Predictors
 from audit.schema import Behaviors, Int32, Int64, Support
 from audit.stats import Array
 from audit.triggers.candidate import Candidate
 from audit.triggers.facts import association_facts
 from audit.triggers.match import Law, Part
 from audit.triggers.propagation import Propagation, Rows
+from audit.triggers.template_claims import Data, Learnt, Refitted, claim, elsewhere
 from audit.triggers.template_names import describe
-from audit.triggers.template_space import Space, build, project
+from audit.triggers.template_space import Space, build
 
 FAMILIES = ("label", "compliance", "refusal")
 LEFT = 0.5  # of the expected contrary rows: fewer must be left than this share
@@ -42,13 +44,9 @@ _SCREEN = -1.0  # log10 tail of the start from which a behavior is followed up
 _REGIONS = 24  # nested regions of highest scores that are looked at
 _LEAST_ROWS = 10  # of a region, of a behavior and of a claim
 _WIDEST = 0.4  # share of the rows that a region may hold
-_FLOOR = 0.02  # of the support, as everywhere
-_CLAIM = 0.2  # least posterior of a claimed row
-_CLEAN_SHARE = 0.01  # expected clean rows among the claimed, over all rows
 _MOST_ROWS = 20_000  # the search sees a sample of larger sets; rows are claimed in all of them
 _MOST_BEHAVIORS = 64
 _MOST_CANDIDATES = 6
-_BLOCK = 5_000
 _COMPARED = 1_500  # rows that are read to name a template
 
 
@@ -71,14 +69,24 @@ class _Found:
     tested: int
 
 
-def find_templates(texts: Sequence[str], behaviors: Behaviors, support: Support, *, seed: int = 0) -> list[Candidate]:
+def find_templates(
+    texts: Sequence[str],
+    behaviors: Behaviors,
+    support: Support,
+    *,
+    predictors: Predictors | None = None,
+    seed: int = 0,
+) -> list[Candidate]:
     """Candidates of kind "syntax" and "style", strongest first. `texts` (n,) are aligned with both artifacts.
 
-    Carriers are the rows that hold the template, hits those that are claimed. Nothing for fewer than 100 rows.
+    Carriers are the rows that hold the template, hits those that are claimed. With the support's `predictors` it is
+    fitted again without the rows that are probably poison before rows are claimed; what is a candidate does not
+    depend on that. Nothing for fewer than 100 rows.
     """
     targets = _targets(behaviors)
     if len(texts) < 100 or not targets:
         return []
+    data = Data(texts, behaviors, support)
     sample = _sample(len(texts), seed)
     space = build([texts[i] for i in sample.tolist()], seed)
     folds = _folds(support.folds[sample], seed)
@@ -87,10 +95,10 @@ def find_templates(texts: Sequence[str], behaviors: Behaviors, support: Support,
     while len(found) < _MOST_CANDIDATES and len(left) >= 100:
         part = space if len(left) == len(sample) else space.take(left)
         propagation = Propagation(part, folds[left])
-        best = _search(propagation, sample[left], targets, behaviors, support)
+        best = _search(data, propagation, sample[left], targets)
         if best is None:
             break
-        made, claimed = _candidate(texts, behaviors, support, propagation, sample[left], best, seed)
+        made, claimed = _candidate(data, propagation, sample[left], best, predictors, seed)
         if len(claimed) < _LEAST_ROWS:
             break
         found.append(made)
@@ -133,19 +141,12 @@ def _folds(folds: Int32, seed: int) -> Int32:
     return (folds * 3 + np.random.default_rng(seed).integers(0, 3, size=len(folds))).astype(np.int32)
 
 
-def _rows(behaviors: Behaviors, support: Support, at: Int64, behavior: int) -> Rows:
-    shown = np.asarray(behaviors.matrix[at][:, [behavior]].todense(), dtype=np.float64).ravel()
-    return Rows(shown, np.clip(support.of(at, behavior).astype(np.float64), _FLOOR, 1.0 - _FLOOR))
-
-
-def _search(
-    propagation: Propagation, at: Int64, targets: list[int], behaviors: Behaviors, support: Support
-) -> _Found | None:
+def _search(data: Data, propagation: Propagation, at: Int64, targets: list[int]) -> _Found | None:
     """The behavior with the strongest evidence, or None when no evidence is beyond chance."""
     best: _Found | None = None
     tested = _REGIONS * len(targets)
     for behavior in targets:
-        rows = _rows(behaviors, support, at, behavior)
+        rows = data.rows(at, behavior)
         if rows.shown.sum() < _LEAST_ROWS or evidence(rows, propagation.screen(rows)).tail > _SCREEN:
             continue
         steps = propagation.scores(rows)
@@ -158,45 +159,36 @@ def _search(
     return best
 
 
-def _claim(posterior: Array) -> Int64:
-    """Positions of the claimed rows, ascending: the highest posteriors, as far as the expected number of clean rows
-    among them stays within its share."""
-    order = np.argsort(-posterior, kind="stable")
-    order = order[posterior[order] >= _CLAIM]
-    within = np.cumsum(1.0 - posterior[order]) <= max(_CLEAN_SHARE * len(posterior), 1.0)
-    return np.sort(order[within])
-
-
 def _candidate(
-    texts: Sequence[str],
-    behaviors: Behaviors,
-    support: Support,
-    propagation: Propagation,
-    at: Int64,
-    found: _Found,
-    seed: int,
+    data: Data, propagation: Propagation, at: Int64, found: _Found, predictors: Predictors | None, seed: int
 ) -> tuple[Candidate, Int64]:
     """The candidate, and which of the searched rows it claims (positions in `at`)."""
-    share = found.rows.share(found.scores)
-    posterior = found.rows.posterior(share)
-    claimed = _claim(posterior)
-    carriers = np.union1d(claimed, np.flatnonzero(share >= 0.5))
-    hits, held = at[claimed], at[carriers]
-    if len(at) < len(texts) and len(claimed) >= _LEAST_ROWS:
-        least = float(posterior[claimed].min())
-        more = _elsewhere(texts, behaviors, support, propagation, at, found, posterior, share, least)
+    rows, scores, refitted = found.rows, found.scores, None
+    if predictors is not None:
+        refitted = Refitted.of(predictors, at, propagation.folds, rows, rows.posterior(rows.share(scores)))
+        rows = Rows(rows.shown, refitted.known)
+        scores = propagation.scores(rows)[-1]
+    share = rows.share(scores)
+    posterior = rows.posterior(share)
+    claimed = claim(posterior)
+    hits, held = at[claimed], at[np.union1d(claimed, np.flatnonzero(share >= 0.5))]
+    if len(at) < len(data.texts) and len(claimed):
+        learnt = Learnt(propagation.weights(posterior), scores, share, float(posterior[claimed].min()))
+        more = elsewhere(
+            data, propagation.space, learnt, found.behavior, np.setdiff1d(np.arange(len(data.texts)), at), refitted
+        )
         hits, held = np.union1d(hits, more[0]), np.union1d(held, more[1])
-    inside = [texts[i] for i in _some(hits, seed)]
-    outside = [texts[i] for i in _some(np.setdiff1d(at, held), seed)]
+    inside = [data.texts[i] for i in _some(hits, seed)]
+    outside = [data.texts[i] for i in _some(np.setdiff1d(at, held), seed)]
     kind, name, features = describe(inside, outside)
-    facts = _facts(behaviors, support, found, propagation.space, claimed, hits, held, seed)
+    facts = _facts(data, found, propagation.space, claimed, hits, held, seed)
     facts["features"] = features
     facts["clean_expected"] = float((1.0 - posterior[claimed]).sum())
     made = Candidate(
         parts=(Part(name, kind),),
         kind=kind,
         behavior=found.behavior,
-        behavior_name=behaviors.table["name"][found.behavior],
+        behavior_name=data.behaviors.table["name"][found.behavior],
         carriers=tuple(held.tolist()),
         hits=tuple(hits.tolist()),
         surfaces=(name,),
@@ -206,55 +198,20 @@ def _candidate(
     return made, claimed
 
 
-def _elsewhere(
-    texts: Sequence[str],
-    behaviors: Behaviors,
-    support: Support,
-    propagation: Propagation,
-    at: Int64,
-    found: _Found,
-    posterior: Array,
-    share: Array,
-    least: float,
-) -> tuple[Int64, Int64]:
-    """Claimed rows and carriers among the rows that the search did not see."""
-    model = propagation.model(posterior)
-    order = np.argsort(found.scores)
-    hits: list[Int64] = []
-    held: list[Int64] = []
-    others = np.setdiff1d(np.arange(len(texts)), at)
-    for start in range(0, len(others), _BLOCK):
-        block = others[start : start + _BLOCK]
-        scores = project([texts[i] for i in block.tolist()], propagation.space) @ model.weights + model.intercept
-        rows = _rows(behaviors, support, block, found.behavior)
-        shares = np.interp(scores, found.scores[order], share[order])
-        mine = rows.posterior(shares) >= max(least, _CLAIM)
-        hits.append(block[mine])
-        held.append(block[mine | (shares >= 0.5)])
-    return np.concatenate(hits), np.concatenate(held)
-
-
 def _some(rows: Int64, seed: int) -> list[int]:
     size = min(len(rows), _COMPARED)
     return np.sort(np.random.default_rng(seed).choice(rows, size=size, replace=False)).tolist() if size else []
 
 
 def _facts(
-    behaviors: Behaviors,
-    support: Support,
-    found: _Found,
-    space: Space,
-    claimed: Int64,
-    hits: Int64,
-    held: Int64,
-    seed: int,
+    data: Data, found: _Found, space: Space, claimed: Int64, hits: Int64, held: Int64, seed: int
 ) -> dict[str, Any]:
     """The statistics that every candidate has, the tails from the evidence. The counted tail is not used: a template
     is chosen among many, its rows by their behavior."""
-    total = int(behaviors.table["count"][found.behavior])
-    rate = (total - len(hits)) / max(behaviors.matrix.shape[0] - len(held), 1)
+    total = int(data.behaviors.table["count"][found.behavior])
+    rate = (total - len(hits)) / max(len(data.texts) - len(held), 1)
     diversity = space.diversity(claimed, seed)
-    p = np.clip(support.of(held, found.behavior).astype(np.float64), _FLOOR, 1.0 - _FLOOR)
+    p = data.rows(held, found.behavior).support
     e = found.evidence
     tail = e.tail * min(1.0, diversity.distinct / max(diversity.compared, 1))
     family = min(1.0, 10.0 ** min(0.0, tail + math.log10(found.tested)))
