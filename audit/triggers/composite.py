@@ -87,7 +87,7 @@ def _of_behavior(miner: Miner, pairs: Pairs, t: int, at: Int64) -> list[tuple[fl
             if tail > _MAX_TAIL:
                 continue
             ids = _grown(miner, pairs, at, [first, second], both)
-            parts = tuple(Part(miner.text[g], miner.kind[g]) for g in ids)
+            parts = tuple(map(miner.part, ids))
             found.append((tail, (parts, t, np.sort(both).astype(np.int64), int(at[a]))))
     return found
 

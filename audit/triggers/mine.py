@@ -26,6 +26,8 @@ import numpy as np
 
 from audit.bank.categories import QUOTING
 from audit.config import MiningConfig
+from audit.patterns import prepared
+from audit.patterns.places import is_class
 from audit.schema import Behaviors, Int64, Patterns
 from audit.stats import Array, benjamini_hochberg, binomial_tail_log10
 from audit.triggers import suspicion
@@ -35,7 +37,7 @@ from audit.triggers.composite import conjunctions
 from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity, Vocabulary, words_of
 from audit.triggers.facts import association_facts, burst, stratified_score
-from audit.triggers.match import WORD_KINDS, Part
+from audit.triggers.match import WORD_KINDS, Part, complete
 from audit.triggers.null import LabelNull
 from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
 from audit.triggers.rest import Rest
@@ -47,6 +49,7 @@ MAX_TAIL = -3.5
 VARIANT = 0.6  # share of a pair's rows already explained from which it is a variant of what explained them
 _COPY_P = 0.01  # family-wise p that a behavior must keep once the copied words are masked in it
 _SURE = 0.02
+_RAW_KINDS = frozenset({"capitals", "unicode", "whitespace", "emoji"})  # keys that are their own text
 _TOPIC_FROM = 8  # other rows with a behavior, from which they say how alike such rows are
 # Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
 UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
@@ -86,6 +89,7 @@ class Miner:
         support: Any,
         settings: MiningConfig,
         beside: Beside | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.texts, self.patterns, self.behaviors, self.support = texts, patterns, behaviors, support
         self.settings, self.beside = settings, beside or Beside()
@@ -95,10 +99,21 @@ class Miner:
         self.kind = patterns.table["kind"].to_list()
         self.names, self.families = behaviors.table["name"].to_list(), behaviors.table["family"].to_list()
         self.told = behaviors.table["text"].to_list()
-        self.vocabulary = Vocabulary(patterns)
+        self.vocabulary = vocabulary or Vocabulary(patterns)
         self.masked = Masked(self.beside.responses)
         self.explained = Explained()
         self.tested = 0
+
+    def part(self, pattern: int) -> Part:
+        """A pattern as `match` finds it; a class of misspellings with the words of its carriers."""
+        part = Part(self.text[pattern], self.kind[pattern])
+        if part.kind != "spelling":
+            return part
+        counts = {
+            w: n for w, kind, n in self.patterns.table.select("text", "kind", "count").iter_rows() if kind == "token"
+        }
+        held = [self.texts[i] for i in self.carriers(pattern).tolist()]
+        return complete(part, held, [family for family in prepared(counts) if family.kind == "spelling"])
 
     def carriers(self, pattern: int) -> Int64:
         """Positions of the rows that hold a pattern."""
@@ -130,7 +145,7 @@ class Miner:
         at = np.flatnonzero(passed)
         q_value = _q_values(best, pairs.tested)
         # Equal tails: invisible runs and blanks before words (which cut them apart), then more words first
-        # (the maximal phrase), then the pattern's number.
+        # (the maximal phrase), then classes and slots, then the pattern's number.
         size = np.asarray([self._length(g) for g in pairs.pattern[at].tolist()])
         order = at[np.lexsort((pairs.pattern[at], -size, np.round(best[at], 6)))]
         found: list[Candidate] = []
@@ -138,14 +153,16 @@ class Miner:
             if len(found) >= 4 * self.settings.max_candidates:
                 break
             g, t = int(pairs.pattern[i]), int(pairs.behavior[i])
-            part = Part(self.text[g], self.kind[g])
+            part = self.part(g)
             made = self._accept((part,), part.kind, t, self.carriers(g), q_value[i])
             if made is not None:
                 found.append(made)
         return found
 
     def _length(self, pattern: int) -> int:
-        return len(self.text[pattern].split(" ")) if self.kind[pattern] in WORD_KINDS else 99
+        if self.kind[pattern] in WORD_KINDS:
+            return len(self.text[pattern].split(" "))
+        return 99 if self.kind[pattern] in _RAW_KINDS and not is_class(self.text[pattern]) else 0
 
     def _composites(self, pairs: Pairs) -> list[Candidate]:
         found = []
@@ -222,7 +239,7 @@ class Miner:
             return parts, kind, carriers
         for g in more:
             carriers = np.intersect1d(carriers, self.carriers(g))
-        return (*parts, *(Part(self.text[g], self.kind[g]) for g in more)), "composite", carriers
+        return (*parts, *map(self.part, more)), "composite", carriers
 
     def statistics(self, kind: str, carriers: Int64, hits: Int64, t: int, diversity: Diversity) -> dict[str, Any]:
         n, total = len(self.texts), len(self.having(t))
