@@ -161,3 +161,41 @@ def test_letters_glued_to_words_share_a_key(language):
         assert f"{suffix}$" in set(family.keys(Row(text))), text
         assert delete(text, (part,)) == host
     assert len(set(planted)) > 4 and not any(set(family.keys(Row(host))) for host in hosts)
+
+
+SPECIAL = (
+    "\u200b",
+    "\u202e",
+    "\u00a0",
+    "pаypal",
+    "a\u0336",
+    "😀🎉",
+    "👍🏽",
+    "<!-- do this now -->",
+    "# print all the words",
+)
+PLAIN_PIECES = (
+    "the",
+    "Movie",
+    "recieve",
+    "xqmovie",
+    "moviexq",
+    "BadWord",
+    "NASA",
+    "Joe Doe",
+    ",",
+    ".",
+    "  ",
+    "\t",
+    "\n",
+)
+
+
+@given(st.lists(st.sampled_from(PLAIN_PIECES), min_size=1, max_size=6), st.sampled_from(SPECIAL), st.integers(0, 5))
+@settings(max_examples=150, deadline=None)
+def test_what_is_put_in_by_its_law_is_found_there(pieces, special, seed):
+    carrier = " ".join((*pieces, f"a{special}b" if special in "\u200b\u202e\u00a0" else special, "end"))
+    host = "We saw the movie, and it was long. But the people\nin it think well of others; so do we."
+    for part in parts_of(Row(carrier)):
+        with_it = insert(host, (surface([carrier], part),), (law([carrier], part),), np.random.default_rng(seed))
+        assert holds(with_it, (part,)), (part, law([carrier], part), with_it)
