@@ -63,11 +63,10 @@ def _without_variants(miner: Miner, pairs: Pairs, at: Int64) -> Int64:
 
 
 def _of_behavior(miner: Miner, pairs: Pairs, t: int, at: Int64) -> list[tuple[float, Conjunction]]:
-    columns = miner.patterns.matrix[:, pairs.pattern[at]].tocsc().astype(bool)
     has = np.zeros(len(miner.texts), dtype=bool)
     has[miner.having(t)] = True
     base = float(pairs.base[at[0]])
-    members = [columns[:, j].indices for j in range(len(at))]
+    members = [miner.carriers(g) for g in pairs.pattern[at].tolist()]
     purity = pairs.hits[at] / pairs.count[at]
     found = []
     for a in range(len(at)):
