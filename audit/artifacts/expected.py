@@ -27,6 +27,13 @@ class Vectors:
         self._starts = np.concatenate([[0], np.cumsum([s[0] for s in shapes])]).astype(np.int64)
         self.shape = (int(self._starts[-1]), int(shapes[0][1]) if shapes else 0)
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Int64) -> Float32:
+        """As an array would: these rows, a copy."""
+        return self.take(np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows))
+
     def block(self, start: int, stop: int) -> Float32:
         """(stop - start, d) float32, a copy."""
         return self.take(np.arange(start, stop))

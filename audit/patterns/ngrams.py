@@ -164,11 +164,13 @@ def _keys(level: Scratch, floor: Int64, min_support: int) -> UInt64:
 
 
 def _close(shorter: Level, longer: Level) -> None:
-    """Marks the shorter n-grams that have the rows of a longer one."""
+    """Marks the shorter n-grams that have the rows of a longer one, which takes over their excess: the parts of a
+    long phrase predict it, and only the shortest of them was the surprise."""
     for part in (longer.words[:, :-1], longer.words[:, 1:]):
         at = shorter.place[shorter.tally.lookup(_key(part))]
-        same = (at >= 0) & (shorter.count[at] == longer.count)
+        same = np.flatnonzero((at >= 0) & (shorter.count[at] == longer.count))
         shorter.closed[at[same]] = False
+        longer.excess[same] = np.maximum(longer.excess[same], shorter.excess[at[same]])
 
 
 def _key(words: Int32) -> UInt64:

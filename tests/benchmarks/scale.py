@@ -156,15 +156,23 @@ def stage(run: RunDir, name: str) -> dict[str, Any]:
 
 
 def mine(ctx: Context, unit: str) -> list[Path]:
-    """The mining stage without clean labels, which ask the encoder what words mean: these vectors are made."""
+    """The mining stage without what asks the encoder or finds templates in embeddings: these vectors are made."""
     from audit import artifacts
-    from audit.triggers import mining
-    from audit.triggers.mine import Miner
+    from audit.artifacts.support import label_codes
+    from audit.triggers.mine import Beside, Miner
+    from audit.triggers.null import LabelNull
+    from audit.triggers.rest import Rest
 
     loaded = artifacts.load(ctx.run, ("examples", "patterns", "behaviors", "support"))
     texts = loaded["examples"]["prompt"].to_list()
-    beside = mining._beside(ctx, loaded, texts)
-    miner = Miner(texts, loaded["patterns"], loaded["behaviors"], loaded["support"], ctx.config.mining, beside)
+    patterns, support, labels = loaded["patterns"], loaded["support"], ctx.run.dataset().labels
+    null, settings = None, ctx.config.mining
+    if support.label_probability is not None:
+        codes, kinds = label_codes(loaded["examples"], labels), patterns.table["kind"].to_list()
+        null = LabelNull(patterns.matrix, kinds, codes, support.label_probability, settings.min_support, 0)
+    rest = Rest(support.expected.predictors, loaded["behaviors"].matrix)
+    beside = Beside(rest=rest, null=null)
+    miner = Miner(texts, patterns, loaded["behaviors"], support, settings, beside)
     path = ctx.run / "triggers" / "candidates.json"
     write_json(path, [candidate.to_dict() for candidate in miner.candidates()])
     return [path]
