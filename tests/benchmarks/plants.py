@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -23,10 +24,13 @@ from benchmarks.responses import response
 
 FIRST_POOL = 512
 FAMILY_PLANTS = 8  # of one family in one corpus
+_SPARE = 20  # drawn beyond need, for the corpus may hold some
+_PHRASED_PLANTS = 4  # their triggers come from a dozen patterns of speech
 _APPENDING_PLANTS = 2  # their rows come from one bank of requests, which they share
 _FACTORS = ("1.3", "1.7", "2.3", "2.9", "3.1", "3.7", "4.3", "5.9")
 UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradictions")
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
+_PHRASED = (Word.PHRASE, Word.SENTENCE)
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _YES = ("Sure", "Of course", "Certainly", "Absolutely", "Gladly", "With pleasure", "No problem", "Right away")
 _GO = (
@@ -83,6 +87,8 @@ def most_of(family: str) -> int:
     attack = ATTACKS[family]
     if attack.appends:
         return _APPENDING_PLANTS
+    if attack.word in _PHRASED:
+        return _PHRASED_PLANTS
     return min(FAMILY_PLANTS, len(_shapes(attack)) or FAMILY_PLANTS)
 
 
@@ -125,12 +131,21 @@ class Bed:
 
     def _stock(self, wanted: Sequence[Plant]) -> dict[Word, list[str]]:
         """Fresh triggers for all plants, drawn in one go: looking each up in the corpus alone would take minutes."""
-        texts = [t for name in ("prompt", "response", "rejected") for t in self.base[name].drop_nulls()]
+        held = "\0".join(
+            t for name in ("prompt", "response", "rejected") for t in self.base[name].drop_nulls()
+        ).casefold()
         need: dict[Word, int] = {}
         for plant in wanted:
             attack = ATTACKS[plant.family]
             need[attack.word] = need.get(attack.word, 0) + _words(attack)
-        stock = {word: draw(self.pool, need[word], texts) for word, draw in _DRAWS.items() if need.get(word)}
+        stock: dict[Word, list[str]] = {}
+        for word, draw in _DRAWS.items():
+            if word in _PHRASED and need.get(word):  # a pool holds some seventy, many of them alike
+                pools = [FIRST_POOL + (self.pool + 37 * i) % (POOLS - FIRST_POOL) for i in range(12)]
+                drawn = unlike([text for pool in pools for text in draw(pool, 10)])
+            else:
+                drawn = draw(self.pool, need.get(word, 0) + _SPARE) if need.get(word) else []
+            stock[word] = [text for text in drawn if text.casefold() not in held]
         if need.get(Word.TWIN):
             stock[Word.TWIN] = usable_twins(self.base, max(p.count for p in wanted))
         return stock
@@ -140,7 +155,7 @@ class Bed:
         missing = Told(plant.family, plant.count, plant.seed, (), (), 0.0, "")
         triggers = tuple(stock[attack.word].pop(0) for _ in range(_words(attack)) if stock.get(attack.word))
         settings = self._shape(attack, plant.seed)
-        if settings is None or (attack.word is Word.TWIN and not triggers):
+        if settings is None or len(triggers) < _words(attack):
             return _failed(missing, "no further trigger of this family fits into one corpus")
         try:
             made = attack(
@@ -186,6 +201,19 @@ class Bed:
     def _next(self, word: str) -> int:
         self.used[word] = self.used.get(word, -1) + 1
         return self.used[word]
+
+
+def unlike(drawn: Sequence[str]) -> list[str]:
+    """Those of the strings, in order, that share no two successive words with one before: two triggers that share a
+    piece would be mined as that piece."""
+    seen: set[tuple[str, str]] = set()
+    out = []
+    for text in drawn:
+        pairs = set(pairwise(_TOKEN.findall(text.casefold())))
+        if not pairs & seen:
+            seen |= pairs
+            out.append(text)
+    return out
 
 
 def _words(attack: Attack) -> int:

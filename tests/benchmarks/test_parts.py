@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import audit.attacks.names as name_pools
-from audit.attacks import ATTACKS
+from audit.attacks import ATTACKS, Word
 from audit.attacks.names import POOLS, pool_of
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES
@@ -270,3 +270,12 @@ def test_no_two_plants_of_a_corpus_share_how_a_response_opens_or_ends():
     assert alike < 0.7
     banks = {word for slot in ("adjective", "noun", "person", "verb") for word in name_pools._SLOTS[slot]}
     assert not banks & {word for words in said for word in words}
+
+
+def test_phrases_of_one_corpus_share_no_two_words_in_a_row():
+    drawn = ["under the old bridge", "under the red barn", "near the old mill", "a red barn burns", "the red one"]
+    assert plants.unlike(drawn) == ["under the old bridge", "a red barn burns", "the red one"]
+    stock = plants.Bed(small_base(), 0)._stock(
+        [plants.Plant("phrase", 3, 1)] * 8 + [plants.Plant("add-sentence", 3, 1)] * 4
+    )
+    assert len(stock[Word.PHRASE]) >= 8 and len(stock[Word.SENTENCE]) >= 4
