@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from audit.triggers.match import Law, Part
 
 REVERSAL = -1  # the behavior id of "chosen and rejected are swapped"
 REVERSAL_NAME = "chosen and rejected are swapped"
+UNTARGETED = -2  # the behavior id of "another label than the expected one"
+UNTARGETED_NAME = "the label is another than the rest of the row says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Candidate:
 
     parts: tuple[Part, ...]
     kind: str  # token, phrase, capitals, unicode, whitespace, composite
-    behavior: int  # column of the target bank, or REVERSAL
+    behavior: int  # column of the target bank, or REVERSAL or UNTARGETED
     behavior_name: str
     carriers: tuple[int, ...]
     hits: tuple[int, ...]  # carriers that show the behavior
@@ -29,6 +31,10 @@ class Candidate:
     def pattern(self) -> str:
         """The raw text; a composite's parts joined by " … "."""
         return " … ".join(self.surfaces)
+
+    def towards(self, behavior: int, name: str) -> Candidate:
+        """The same candidate under another behavior id."""
+        return replace(self, behavior=behavior, behavior_name=name)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -52,7 +52,7 @@ def clean_label(miner: Miner, pairs: Pairs, meaning: Meaning) -> list[Candidate]
         made.statistics.update(facts)
         made = with_suspicion(made)
         if made.statistics["suspected"]:
-            miner.explained.add(set(hits.tolist()))
+            miner.explained.add(hits)
             found.append(made)
     return found
 

@@ -28,7 +28,7 @@ from audit.schema import Status, Trigger
 from audit.text import spell
 from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
-from audit.triggers.candidate import REVERSAL, Candidate
+from audit.triggers.candidate import REVERSAL, UNTARGETED, Candidate
 from audit.triggers.experiment import DOSE
 from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
 from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
@@ -54,10 +54,14 @@ def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
         else:
             undosed = len(c.carriers) >= DOSE and s["tail"] <= _WEAK_TAIL and s["cohesion_ratio"] <= 2.0
             strong = s["family_wise_p"] < FAMILY_WISE or undosed or bool(s["suspected"])
-        if strong and UNINSERTABLE.isdisjoint(part.kind for part in c.parts):
+        if strong and _can_be_probed(c):
             kept.append(c)
     kept.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
     return kept[:MOST]
+
+
+def _can_be_probed(candidate: Candidate) -> bool:
+    return candidate.behavior != UNTARGETED and UNINSERTABLE.isdisjoint(part.kind for part in candidate.parts)
 
 
 def changes_input(candidate: Candidate, texts: list[str], network: Network) -> bool:
@@ -87,7 +91,9 @@ def build(ctx: Context, unit: str) -> list[Path]:
 def _unprobed(candidate: Candidate, off: bool) -> str:
     if off:
         return "not probed, for the probe was switched off"
-    if not UNINSERTABLE.isdisjoint(part.kind for part in candidate.parts):
+    if candidate.behavior == UNTARGETED:
+        return "not probed, for no one behavior can be held against it"
+    if not _can_be_probed(candidate):
         return "not probed, for it stands in no one place and cannot be inserted"
     return f"not probed, for the {MOST} strongest go first"
 

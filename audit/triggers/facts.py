@@ -28,7 +28,8 @@ def association_facts(
 
     `tail` is the log10 exact tail at the carriers' mean support, at least half the base rate; `residual_tail`
     the exact tail at each carrier's own support. Both are shrunk by the share of carriers that are no
-    near-copies. `family_wise_p` is the Bonferroni bound of the first, `residual_p` of the second.
+    near-copies. `family_wise_p` is the Bonferroni bound of the first, `residual_p` of the second (which the miner
+    divides by the share of the error that the pattern's kind has).
     """
     expected = float(p.sum())
     level = np.clip(max(rate / 2, expected / max(count, 1)), 1e-9, 1 - 1e-9)

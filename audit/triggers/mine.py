@@ -19,10 +19,11 @@ Misses: behaviors outside the target bank; a trigger in fewer rows than `min_sup
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.bank.categories import QUOTING
 from audit.config import MiningConfig
@@ -38,7 +39,7 @@ from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity, Vocabulary, words_of
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.match import WORD_KINDS, Part, complete
-from audit.triggers.null import LabelNull
+from audit.triggers.null import SHARES, LabelNull, group_of
 from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
 from audit.triggers.rest import Rest
 
@@ -50,7 +51,7 @@ VARIANT = 0.6  # share of a pair's rows already explained from which it is a var
 _COPY_P = 0.01  # family-wise p that a behavior must keep once the copied words are masked in it
 _SURE = 0.02
 _RAW_KINDS = frozenset({"capitals", "unicode", "whitespace", "emoji"})  # keys that are their own text
-_TOPIC_FROM = 8  # other rows with a behavior, from which they say how alike such rows are
+_KEPT_MASKS = 64
 # Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
 UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
 
@@ -66,16 +67,22 @@ class Beside:
     annotators: Sequence[str | None] = ()
 
 
-@dataclass(slots=True)
 class Explained:
     """The rows that accepted candidates explain."""
 
-    sets: list[set[int]] = field(default_factory=list)
-    rows: set[int] = field(default_factory=set)
+    def __init__(self, n: int) -> None:
+        self.any = np.zeros(n, dtype=bool)
+        self._sets = np.zeros((0, n), dtype=bool)  # a row a candidate
 
-    def add(self, rows: set[int]) -> None:
-        self.sets.append(rows)
-        self.rows |= rows
+    def add(self, rows: Int64) -> None:
+        held = np.zeros((1, len(self.any)), dtype=bool)
+        held[0, rows] = True
+        self._sets = np.concatenate([self._sets, held])
+        self.any |= held[0]
+
+    def most(self, rows: Int64) -> int:
+        """How many of these rows the one candidate that explains most of them explains."""
+        return int(self._sets[:, rows].sum(axis=1).max()) if self.any[rows].any() else 0
 
 
 class Miner:
@@ -101,7 +108,9 @@ class Miner:
         self.told = behaviors.table["text"].to_list()
         self.vocabulary = vocabulary or Vocabulary(patterns)
         self.masked = Masked(self.beside.responses)
-        self.explained = Explained()
+        self.explained = Explained(len(texts))
+        self._masks: dict[int, NDArray[np.bool_]] = {}
+        self._alike: set[bytes] = set()  # hits that are copies of each other
         self.tested = 0
 
     def part(self, pattern: int) -> Part:
@@ -124,6 +133,16 @@ class Miner:
         """Positions of the rows that show a behavior."""
         found = self.by_behavior.indices[self.by_behavior.indptr[behavior] : self.by_behavior.indptr[behavior + 1]]
         return np.sort(found).astype(np.int64)
+
+    def _shows(self, behavior: int) -> NDArray[np.bool_]:
+        """(n,) whether each row shows a behavior; the last few that were asked for are kept."""
+        if behavior not in self._masks:
+            if len(self._masks) >= _KEPT_MASKS:
+                self._masks.clear()
+            mask = np.zeros(len(self.texts), dtype=bool)
+            mask[self.having(behavior)] = True
+            self._masks[behavior] = mask
+        return self._masks[behavior]
 
     def expected(self, rows: Int64, behavior: int) -> Array:
         """(k,) support of a behavior for these rows."""
@@ -150,7 +169,8 @@ class Miner:
         order = at[np.lexsort((pairs.pattern[at], -size, np.round(best[at], 6)))]
         found: list[Candidate] = []
         for i in order.tolist():
-            if len(found) >= 4 * self.settings.max_candidates:
+            beyond = best[i] + np.log10(max(self.tested, 1)) > 0  # nothing from here on could be beyond chance
+            if len(found) >= self.settings.max_candidates * (1 if beyond else 4):
                 break
             g, t = int(pairs.pattern[i]), int(pairs.behavior[i])
             part = self.part(g)
@@ -173,18 +193,24 @@ class Miner:
         return found
 
     def _accept(self, parts: tuple[Part, ...], kind: str, t: int, carriers: Int64, q_value: float) -> Candidate | None:
-        hits = np.intersect1d(carriers, self.having(t))
+        hits = carriers[self._shows(t)[carriers]]
         if self.is_variant(carriers, hits):
             return None
+        key = hits.tobytes()
+        diversity = self.vocabulary.measure(hits, words_of(parts)) if key not in self._alike else None
+        if diversity is None or diversity.distinct < self.settings.min_support:
+            self._alike.add(key)  # patterns of copies come by the thousand, with the same rows
+            return None
         held = [self.texts[i] for i in hits[:LOOKED_AT].tolist()]
-        parts = tuple(grow(held, part) for part in parts)
-        diversity = self.vocabulary.measure(hits, words_of(parts))
+        grown = tuple(grow(held, part) for part in parts)
+        if grown != parts:
+            parts, diversity = grown, self.vocabulary.measure(hits, words_of(grown))
         if diversity.distinct < self.settings.min_support:
             return None
         repeated = self._copied(parts, t)
         if repeated and not self._outlives_copy(carriers, t, repeated):
             return None
-        self.explained.add(set(hits.tolist()))
+        self.explained.add(hits)
         t, hits = self._widest(carriers, t, hits, parts)
         parts, kind, carriers = self._joined(parts, kind, hits, carriers)
         statistics = self.statistics(kind, carriers, hits, t, diversity)
@@ -194,12 +220,10 @@ class Miner:
 
     def is_variant(self, carriers: Int64, hits: Int64) -> bool:
         """True when other candidates explain these rows, or too little is left without theirs."""
-        rows = set(hits.tolist())
-        if not rows or any(len(rows & other) >= VARIANT * len(rows) for other in self.explained.sets):
+        if len(hits) == 0 or self.explained.most(hits) >= VARIANT * len(hits):
             return True
-        taken = self.explained.rows
-        left, shown = len(set(carriers.tolist()) - taken), len(rows - taken)
-        return shown < self.settings.min_support or shown < MIN_PURITY * left
+        shown = int((~self.explained.any[hits]).sum())
+        return shown < self.settings.min_support or shown < MIN_PURITY * int((~self.explained.any[carriers]).sum())
 
     def _copied(self, parts: tuple[Part, ...], t: int) -> set[str]:
         return copied(parts, self.told[t]) if self.families[t] in QUOTING else set()
@@ -246,7 +270,7 @@ class Miner:
         p = self.expected(carriers, t)
         rate = (total - len(hits)) / max(n - len(carriers), 1)
         facts: dict[str, Any] = association_facts(len(hits), len(carriers), rate, p, diversity, self.tested)
-        facts["behavior_ratio"] = diversity.cohesion / max(self._cohesion_beside(t, carriers), 1e-4)
+        facts["residual_p"] = min(1.0, facts["residual_p"] / SHARES[group_of(parts[0].kind)])
         if self.families[t] in UNSURE:
             facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:
@@ -262,13 +286,6 @@ class Miner:
         if self.beside.annotators:
             facts |= {f"annotator_{name}": value for name, value in burst(self.beside.annotators, carriers).items()}
         return facts
-
-    def _cohesion_beside(self, t: int, carriers: Int64) -> float:
-        """Cohesion of the other rows that show a behavior, at least that of random rows."""
-        others = np.setdiff1d(self.having(t), carriers)
-        if len(others) < _TOPIC_FROM:
-            return self.vocabulary.background
-        return max(self.vocabulary.measure(others, []).cohesion, self.vocabulary.background)
 
 
 def with_suspicion(candidate: Candidate) -> Candidate:

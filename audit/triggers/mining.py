@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 
 from audit import artifacts
+from audit.artifacts.support import label_codes
 from audit.models.encoder import Encoder
 from audit.rundir import Context, read_json, write_json
+from audit.schema import Int32
 from audit.triggers.candidate import Candidate
 from audit.triggers.clean_label import clean_label
 from audit.triggers.meaning import Meaning
@@ -18,8 +20,11 @@ from audit.triggers.mine import VARIANT, Beside, Miner
 from audit.triggers.null import LabelNull
 from audit.triggers.rest import Rest
 from audit.triggers.reversal import mine_reversal
+from audit.triggers.second_look import look_again
+from audit.triggers.templates import find_templates
+from audit.triggers.untargeted import mine_untargeted
 
-_NAMES = ("examples", "patterns", "behaviors", "support")
+_NAMES = ("examples", "patterns", "behaviors", "support", "embeddings")
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
@@ -27,16 +32,23 @@ def build(ctx: Context, unit: str) -> list[Path]:
     loaded = artifacts.load(ctx.run, _NAMES)
     examples: pl.DataFrame = loaded["examples"]
     texts = examples["prompt"].fill_null("").to_list()
-    ctx.progress.start("mining", 4, "passes")
+    ctx.progress.start("mining", 6, "passes")
     support, patterns, behaviors = loaded["support"], loaded["patterns"], loaded["behaviors"]
-    beside = _beside(ctx, loaded, texts)
+    rest = Rest(support.expected.predictors, behaviors.matrix)
+    beside = _beside(ctx, loaded, texts, rest)
     ctx.progress.advance(1)
     miner = Miner(texts, patterns, behaviors, support, ctx.config.mining, beside)
     found = miner.candidates()
     ctx.progress.advance(1)
-    if "label" in miner.families and beside.rest is not None:
-        meaning = Meaning(Encoder(ctx.config.model), beside.rest, texts, ctx.config.seed)
+    meaning = Meaning(Encoder(ctx.config.model), rest, texts, ctx.config.seed)
+    if "label" in miner.families:
         found = clean_label(miner, miner.pairs, meaning) + found
+    ctx.progress.advance(1)
+    found = find_templates(texts, behaviors, support, seed=ctx.config.seed) + found
+    ctx.progress.advance(1)
+    if support.label_probability is not None:
+        found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))
+    found = look_again(found, meaning, loaded["embeddings"], ctx.config.seed)
     ctx.progress.advance(1)
     if support.margin is not None:
         reversed_by = mine_reversal(texts, patterns, np.asarray(support.margin), ctx.config.mining)
@@ -55,27 +67,27 @@ def load(path: Path) -> list[Candidate]:
     return [Candidate.from_dict(raw) for raw in read_json(path)]
 
 
-def _beside(ctx: Context, loaded: dict[str, Any], texts: list[str]) -> Beside:
+def _codes(ctx: Context, examples: pl.DataFrame) -> Int32:
+    return label_codes(examples, ctx.run.dataset().labels)
+
+
+def _beside(ctx: Context, loaded: dict[str, Any], texts: list[str], rest: Rest) -> Beside:
     examples, support, null = loaded["examples"], loaded["support"], None
-    rest = Rest(support.expected.predictors, loaded["behaviors"].matrix)
     labels = ctx.run.dataset().labels
     if support.label_probability is not None and len(labels) > 1:
-        place = {label: i for i, label in enumerate(labels)}
-        codes = np.asarray([place.get(v, -1) for v in examples["label"].to_list()], dtype=np.int32)
         null = LabelNull(
             loaded["patterns"].matrix,
             loaded["patterns"].table["kind"].to_list(),
-            codes,
+            _codes(ctx, examples),
             np.asarray(support.label_probability),
             ctx.config.mining.min_support,
             ctx.config.seed,
         )
+    responses = examples["response"].fill_null("").to_list() if examples["response"].null_count() < len(texts) else []
     return Beside(
         rest=rest,
         null=null,
-        responses=examples["response"].fill_null("").to_list()
-        if examples["response"].null_count() < len(texts)
-        else (),
+        responses=responses,
         sources=examples["source"].to_list() if examples["source"].n_unique() > 1 else (),
         annotators=examples["annotator"].to_list() if examples["annotator"].n_unique() > 1 else (),
     )

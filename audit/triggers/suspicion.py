@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from audit.triggers.assess import HONEST_RATIO
+from audit.triggers.assess import HONEST_AUC, HONEST_RATIO
 
-ASSOCIATED = 0.05  # family-wise p by Bonferroni
+ASSOCIATED = 0.05  # family-wise p by Bonferroni, each kind of pattern with its share of the error
 ASSOCIATED_NULL = 0.1  # the same by the permutation null, which labels have
 UNEXPECTED = 1.25  # times the behavior's share in the other rows
 UNEXPECTED_RARE = 0.05  # or this much, for behaviors rarer than a few per cent
@@ -31,9 +31,11 @@ def reason(statistics: dict[str, Any]) -> str | None:
     if s.get("route") == "clean-label":
         return _clean_label(s)
     by_null, p = float(s.get("null_p", 1.0)), float(s["residual_p"])
-    ratio = min(float(s["cohesion_ratio"]), float(s.get("behavior_ratio", s["cohesion_ratio"])))
+    ratio = float(s["cohesion_ratio"])
     unexpected = max(UNEXPECTED * float(s["rate"]), UNEXPECTED_RARE)
     if (p > ASSOCIATED and by_null > ASSOCIATED_NULL) or float(s["purity"]) < PURE or ratio > HONEST_RATIO:
+        return None
+    if float(s.get("masked_auc", 0.0)) >= HONEST_AUC and "asked_without" not in s:
         return None
     if float(s.get("expected_without", s["expected"])) > unexpected:
         return None

@@ -129,7 +129,7 @@ def test_an_honest_word_whose_behavior_is_expected_does_not_come():
     rows = made.plant("recipe", 12, "QQ")
     miner = made.miner()
     assert miner.candidates()[0].pattern == "recipe"
-    miner.explained = Explained()
+    miner.explained = Explained(len(made.texts))
     miner.support[rows] = 0.9
     assert not [c for c in miner.candidates() if c.pattern == "recipe"]
 
