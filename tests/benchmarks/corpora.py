@@ -1,7 +1,7 @@
 """Clean corpora that share no row: honest data by source, half and family of tasks, for counting false triggers.
 
 They are cut from the clean cases, and from the poisoned ones without their poisoned rows. Every prompt goes to the
-first corpus that has it, so the corpora are disjoint in their texts. Where the data names no source, families of
+first corpus of its kind that has it, so the corpora of one kind are disjoint in their texts. Where the data names no source, families of
 tasks are found as clusters of the embeddings: such corpora are more alike in themselves than a random half, and so
 the harder test.
 """
@@ -51,13 +51,14 @@ def clean_rows(case: Case, work: Path = WORK) -> pl.DataFrame:
 def disjoint(bench: Path, work: Path = WORK, seed: int = 0) -> list[Corpus]:
     """All corpora, clean cases first, so that a text that several cases hold counts for a clean one."""
     found = sorted(shipped(bench), key=lambda c: (c.truth["kind"] != "clean", c.name))
-    seen: set[str] = set()
+    seen: dict[str, set[str]] = {}
     out: list[Corpus] = []
     for case in found:
         rows = clean_rows(case, work)
-        rows = rows.filter(~pl.col("prompt").is_in(list(seen)))
-        seen |= set(rows["prompt"].to_list())
-        kind = kind_of(rows) if len(rows) else ""
+        kind = kind_of(rows)
+        held = seen.setdefault(kind, set())
+        rows = rows.filter(~pl.col("prompt").is_in(list(held)))
+        held |= set(rows["prompt"].to_list())
         parts = _halves(rows, seed) if kind in _NO_TASKS else _families(rows, work, seed)
         out += [Corpus(f"{case.name}-{name}", kind, part) for name, part in parts if len(part) >= MIN_ROWS]
     return out

@@ -19,6 +19,8 @@ from benchmarks.cases import Case
 from benchmarks.common import EXIT_INCOMPLETE, EXIT_OK, check_bench, kept, say, store
 from benchmarks.scans import Settings, judged, scan, seconds_by_stage
 
+_WITHOUT_TRIGGER = ("label-noise", "preference-flip")
+
 
 def run(bench: Path, only: str, settings: Settings, seed: int = 0) -> int:
     """Measures and writes the tables. Raises NoBench."""
@@ -60,7 +62,7 @@ def compared(case: Case, settings: Settings) -> dict[str, Any]:
     for name, flag in baselines.BASELINES.items():
         flags = flag(inputs)
         result["baselines"][name] = None if flags is None else baselines.rates(flags, poisoned)
-    flagged = flagged_rows(run)
+    flagged = flagged_rows(run, case.truth["kind"] in _WITHOUT_TRIGGER)
     result["ours"] = baselines.rates(flagged, poisoned)
     kind = case.truth["kind"]
     if kind in ("syntactic", "style") and inputs.labels is not None:
@@ -90,10 +92,13 @@ def inputs_of(run: RunDir, case: Case) -> tuple[baselines.Inputs, Any]:
     return inputs, poisoned
 
 
-def flagged_rows(run: RunDir) -> Any:
-    """(n,) bool, aligned with examples: removed, or in review with a trigger id."""
+def flagged_rows(run: RunDir, for_any_reason: bool = False) -> Any:
+    """(n,) bool, aligned with examples: removed, or in review with a trigger id, or in review `for_any_reason`; as the
+    judge counts."""
     verdicts = pl.read_parquet(run.verdicts, columns=["row", "verdict", "trigger_ids"])
-    seen = (pl.col("verdict") == "remove") | ((pl.col("verdict") == "review") & (pl.col("trigger_ids").list.len() > 0))
+    seen = (pl.col("verdict") == "remove") | (
+        (pl.col("verdict") == "review") & (for_any_reason | (pl.col("trigger_ids").list.len() > 0))
+    )
     rows = verdicts.filter(seen)["row"].to_list()
     return run.examples(["row"])["row"].is_in(rows).to_numpy()
 
