@@ -23,6 +23,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="floor: 8 plants a cell, and fewer counts")
     parser.add_argument("--all-cells", action="store_true", help="floor: also counts above two that mine nearly all")
+    parser.add_argument(
+        "--kinds", default="", help="floor: kinds of data, so that several processes may share the work"
+    )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="floor: begin no corpus after so many")
     options = parser.parse_args(words)
     settings = Settings(options.probe, options.keep, options.work.resolve())
@@ -51,7 +54,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return clean.run(bench, options.only, settings, options.seed)
     from benchmarks import floor
 
-    plan = floor.Plan.of(quick=options.quick, every=options.all_cells, minutes=options.minutes, seed=options.seed)
+    plan = floor.Plan.of(
+        quick=options.quick, every=options.all_cells, minutes=options.minutes, seed=options.seed, kinds=options.kinds
+    )
     return floor.run(bench, options.only, settings, plan)
 
 

@@ -1,9 +1,9 @@
 """Clean corpora that share no row: honest data by source, half and family of tasks, for counting false triggers.
 
 They are cut from the clean cases, and from the poisoned ones without their poisoned rows. Every prompt goes to the
-first corpus of its kind that has it, so the corpora of one kind are disjoint in their texts. Where the data names no source, families of
-tasks are found as clusters of the embeddings: such corpora are more alike in themselves than a random half, and so
-the harder test.
+first corpus of its kind that has it, so the corpora of one kind are disjoint in their texts. Where the data names no
+source, families of tasks are found as clusters of the embeddings: such corpora are more alike in themselves than a
+random half, and so the harder test.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,12 @@ class Plan:
     every: bool
     deadline: float  # of time.monotonic
     seed: int
+    kinds: str = ""  # names of kinds; "": all
 
     @classmethod
-    def of(cls, *, quick: bool, every: bool, minutes: float, seed: int) -> Plan:
+    def of(cls, *, quick: bool, every: bool, minutes: float, seed: int, kinds: str = "") -> Plan:
         counts = (3, 10, 30, 100) if quick else (3, 5, 10, 20, 30, 50, 100)
-        return cls(counts, 8 if quick else 40, every, time.monotonic() + 60 * minutes, seed)
+        return cls(counts, 8 if quick else 40, every, time.monotonic() + 60 * minutes, seed, kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ def run(bench: Path, only: str, settings: Settings, plan: Plan) -> int:
     from benchmarks import floor_table
 
     check_bench(bench)
-    bases = base_corpora(bench, settings)
+    bases = {kind: base for kind, base in base_corpora(bench, settings).items() if not plan.kinds or kind in plan.kinds}
     if settings.probe != "off":
-        plan = Plan((10, 30, 100), 3, True, plan.deadline, plan.seed)
+        plan = replace(plan, counts=(10, 30, 100), plants=3, every=True)
     told: list[dict[str, Any]] = []
     complete = True
     for count in plan.counts:
@@ -167,7 +168,7 @@ def _result(job: Job, base: pl.DataFrame, settings: Settings, plan: Plan) -> dic
     if time.monotonic() > plan.deadline:
         return None
     started = time.perf_counter()
-    facts = planted_and_mined(job, base, settings, folder / "run")
+    facts = planted_and_mined(job, base, settings, folder / f"run-{job.kind}")
     facts["seconds"] = round(time.perf_counter() - started, 1)
     hits = sum(p["mined"] for p in facts["plants"])
     say(

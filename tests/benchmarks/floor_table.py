@@ -30,7 +30,9 @@ def write(
     from benchmarks.floor import cells_of
 
     if settings.probe != "off":
-        table.write("bench-floor-probe", _probe_table(told, plan, settings), settings, bool(only) or not complete)
+        table.write(
+            "bench-floor-probe", _probe_table(told, plan, settings), settings, bool(only or plan.kinds) or not complete
+        )
         return
     rows, lines_of = [], []
     for kind in sizes:
@@ -44,7 +46,7 @@ def write(
             rows.append([family, kind, *texts, shown(half), shown(most)])
             lines_of.append((family, kind, half, most))
     head = ["Family", "Data", *(f"k = {c}" for c in plan.counts), "50% at", "95% at"]
-    partial = bool(only) or not complete or plan.plants < 40
+    partial = bool(only or plan.kinds) or not complete or plan.plants < 40
     parts = [_words(sizes, plan, settings, complete), table.lines(head, rows, left=2)]
     if not partial:
         parts.append(f"![The counts of rows at which half and 95% of the plants are mined, by family]({PLOT})")
