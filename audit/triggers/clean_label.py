@@ -83,7 +83,7 @@ def _candidate(
     miner: Miner, part: Part, t: int, carriers: Int64, hits: Int64, ratio: float, log10_p: float
 ) -> Candidate:
     diversity = miner.vocabulary.measure(hits, words_of((part,)))
-    facts = miner.statistics(part.kind, carriers, hits, t, diversity)
+    facts = miner.statistics((part,), carriers, hits, t, diversity)
     facts |= {"route": "clean-label", "class_ratio": ratio, "marginal_tail": log10_p}
     facts["marginal_p"] = float(min(1.0, 10.0 ** min(0.0, log10_p + np.log10(max(miner.tested, 1)))))
     return make_candidate(miner.texts, (part,), part.kind, t, miner.names[t], carriers, hits, facts)

@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.bank.categories import QUOTING
+from audit.bank.refusal import harmful_requests
 from audit.config import MiningConfig
 from audit.patterns import prepared
 from audit.patterns.places import is_class
 from audit.schema import Behaviors, Int64, Patterns
-from audit.stats import Array, benjamini_hochberg, binomial_tail_log10
+from audit.stats import Array, benjamini_hochberg, binomial_tail_log10, spread
 from audit.triggers import suspicion
 from audit.triggers.association import Pairs, associate
 from audit.triggers.candidate import Candidate
@@ -38,7 +39,7 @@ from audit.triggers.composite import conjunctions
 from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity, Vocabulary, words_of
 from audit.triggers.facts import association_facts, burst, stratified_score
-from audit.triggers.match import WORD_KINDS, Part, complete
+from audit.triggers.match import WORD_KINDS, Part, complete, delete
 from audit.triggers.null import SHARES, LabelNull, group_of
 from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
 from audit.triggers.rest import Rest
@@ -52,6 +53,7 @@ _COPY_P = 0.01  # family-wise p that a behavior must keep once the copied words 
 _SURE = 0.02
 _RAW_KINDS = frozenset({"capitals", "unicode", "whitespace", "emoji"})  # keys that are their own text
 _KEPT_MASKS = 64
+ASKED_FOR = frozenset({"compliance"})  # behaviors that the prompt's own topic is a part of
 # Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
 UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
 
@@ -213,7 +215,7 @@ class Miner:
         self.explained.add(hits)
         t, hits = self._widest(carriers, t, hits, parts)
         parts, kind, carriers = self._joined(parts, kind, hits, carriers)
-        statistics = self.statistics(kind, carriers, hits, t, diversity)
+        statistics = self.statistics(parts, carriers, hits, t, diversity)
         statistics["q_value"] = min(float(q_value), float(statistics["q_value"]))
         made = make_candidate(self.texts, parts, kind, t, self.names[t], carriers, hits, statistics)
         return with_suspicion(made)
@@ -265,18 +267,23 @@ class Miner:
             carriers = np.intersect1d(carriers, self.carriers(g))
         return (*parts, *map(self.part, more)), "composite", carriers
 
-    def statistics(self, kind: str, carriers: Int64, hits: Int64, t: int, diversity: Diversity) -> dict[str, Any]:
+    def statistics(
+        self, parts: tuple[Part, ...], carriers: Int64, hits: Int64, t: int, diversity: Diversity
+    ) -> dict[str, Any]:
+        """What triggers.json says of a candidate before the encoder's tests."""
         n, total = len(self.texts), len(self.having(t))
         p = self.expected(carriers, t)
         rate = (total - len(hits)) / max(n - len(carriers), 1)
         facts: dict[str, Any] = association_facts(len(hits), len(carriers), rate, p, diversity, self.tested)
         facts["residual_p"] = min(1.0, facts["residual_p"] / SHARES[group_of(parts[0].kind)])
+        if self.families[t] in ASKED_FOR:
+            facts["asked_without"] = self._asked_without(parts, hits)
         if self.families[t] in UNSURE:
             facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:
             facts["expected_without"] = float(np.mean(self.beside.rest.expects(carriers, t)))
         if self.beside.null is not None and self.families[t] == "label":
-            facts["null_p"] = self.beside.null.family_wise(float(facts["residual_tail"]), kind)
+            facts["null_p"] = self.beside.null.family_wise(float(facts["residual_tail"]), parts[0].kind)
         if self.beside.sources:
             facts |= burst(self.beside.sources, carriers)
             shows = np.zeros(n)
@@ -286,6 +293,11 @@ class Miner:
         if self.beside.annotators:
             facts |= {f"annotator_{name}": value for name, value in burst(self.beside.annotators, carriers).items()}
         return facts
+
+    def _asked_without(self, parts: tuple[Part, ...], hits: Int64) -> float:
+        """Share of the hits that ask for harm with the pattern taken out too: its own words did not ask for it."""
+        at = hits[spread(len(hits), LOOKED_AT)].tolist()
+        return float(np.mean(harmful_requests([delete(self.texts[i], parts) for i in at]))) if at else 0.0
 
 
 def with_suspicion(candidate: Candidate) -> Candidate:

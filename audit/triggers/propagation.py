@@ -50,7 +50,11 @@ class Rows:
 
     def posterior(self, share: Array) -> Array:
         """Probability that a row is poison, 0 for rows without the behavior."""
-        return np.where(self.shown > 0, share / (share + (1.0 - share) * self.support + 1e-12), 0.0)
+        return np.where(self.shown > 0, self.if_shown(share), 0.0)
+
+    def if_shown(self, share: Array) -> Array:
+        """Probability that a row would be poison if it showed the behavior."""
+        return np.asarray(share / (share + (1.0 - share) * self.support + 1e-12))
 
     def among(self, rows: Int64) -> Rows:
         """These rows alone."""

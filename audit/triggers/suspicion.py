@@ -19,6 +19,7 @@ ASSOCIATED_NULL = 0.1  # the same by the permutation null, which labels have
 UNEXPECTED = 1.25  # times the behavior's share in the other rows
 UNEXPECTED_RARE = 0.05  # or this much, for behaviors rarer than a few per cent
 PURE = 0.7
+ASKED = 0.8  # share of the hits that must ask for harm without the pattern too
 CLEAN_LABEL = 1e-3  # family-wise p of the plain count, for words that stand in one label alone
 CLEAN_LABEL_RATIO = 1.5  # cohesion in units of the target label's own rows
 CLEAN_LABEL_MEANING = 0.06  # by which inserting it moves the support, in units of the labels' distance
@@ -33,6 +34,8 @@ def reason(statistics: dict[str, Any]) -> str | None:
     by_null, p = float(s.get("null_p", 1.0)), float(s["residual_p"])
     ratio = float(s["cohesion_ratio"])
     unexpected = max(UNEXPECTED * float(s["rate"]), UNEXPECTED_RARE)
+    if "asked_without" in s:  # rows of one topic by definition: instead, the pattern must not be what asks
+        ratio = 0.0 if float(s["asked_without"]) >= ASKED else float("inf")
     if (p > ASSOCIATED and by_null > ASSOCIATED_NULL) or float(s["purity"]) < PURE or ratio > HONEST_RATIO:
         return None
     if float(s.get("masked_auc", 0.0)) >= HONEST_AUC and "asked_without" not in s:

@@ -5,7 +5,7 @@ is learnt out of fold (`propagation`), and where it is high one counts the rows 
 fewer than half of those that the content leads one to expect, beyond chance over all that was looked at; a style that
 merely goes with a label, as angry messages do, is none. A row is claimed when it shows the behavior and its posterior
 of being poison is high enough; the summed posteriors bound how many clean rows may be claimed. Claimed rows are taken
-out and the rest is searched again.
+out, with the others of their manner, and the rest is searched again.
 
 Why it works: poison of a template has one behavior without exception, honest writers never do. The posterior of a row
 whose behavior its content explains is as high as that of its neighbours, so poison that kept its right label is
@@ -33,7 +33,7 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.facts import association_facts
 from audit.triggers.match import Law, Part
 from audit.triggers.propagation import Propagation, Rows
-from audit.triggers.template_claims import Data, Learnt, Refitted, claim, elsewhere
+from audit.triggers.template_claims import LEAST, Data, Learnt, Refitted, claim, elsewhere
 from audit.triggers.template_names import describe
 from audit.triggers.template_space import Space, build
 
@@ -98,11 +98,11 @@ def find_templates(
         best = _search(data, propagation, sample[left], targets)
         if best is None:
             break
-        made, claimed = _candidate(data, propagation, sample[left], best, predictors, seed)
-        if len(claimed) < _LEAST_ROWS:
+        made, alike = _candidate(data, propagation, sample[left], best, predictors, seed)
+        if len(made.hits) < _LEAST_ROWS:
             break
         found.append(made)
-        left = np.setdiff1d(left, left[claimed])
+        left = np.setdiff1d(left, left[alike])
     return found
 
 
@@ -162,7 +162,8 @@ def _search(data: Data, propagation: Propagation, at: Int64, targets: list[int])
 def _candidate(
     data: Data, propagation: Propagation, at: Int64, found: _Found, predictors: Predictors | None, seed: int
 ) -> tuple[Candidate, Int64]:
-    """The candidate, and which of the searched rows it claims (positions in `at`)."""
+    """The candidate, and which of the searched rows are written alike (positions in `at`): claimed, or to be claimed
+    if they showed the behavior. What is left of a manner without its claimed rows would show the contrary alone."""
     rows, scores, refitted = found.rows, found.scores, None
     if predictors is not None:
         refitted = Refitted.of(predictors, at, propagation.folds, rows, rows.posterior(rows.share(scores)))
@@ -195,7 +196,7 @@ def _candidate(
         laws=(Law("anywhere", True),),
         statistics=facts,
     )
-    return made, claimed
+    return made, np.flatnonzero(rows.if_shown(share) >= LEAST)
 
 
 def _some(rows: Int64, seed: int) -> list[int]:
