@@ -80,8 +80,9 @@ def run(bench: Path, only: str, settings: Settings, plan: Plan) -> int:
             jobs = packed(kind, count, _open_families(kind, only, told, plan, settings), len(base), plan)
             for job in jobs:
                 result = _result(job, base, settings, plan)
-                complete = complete and result is not None and not result["error"]
-                told += [{**p, "kind": kind} for p in result["plants"]] if result else []
+                whole = result is not None and not result["error"]  # what failed says nothing of what can be mined
+                complete = complete and whole
+                told += [{**p, "kind": kind} for p in result["plants"]] if result and whole else []
             _say_cells(told, kind, count)
     sizes = {kind: len(base) for kind, base in bases.items()}
     floor_table.write(told, sizes, plan, only, settings, complete)

@@ -16,7 +16,22 @@ from audit.attacks import ATTACKS, Word
 from audit.attacks.names import POOLS, pool_of
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES
-from benchmarks import baselines, cases, clean, corpora, curve, floor, noise, plants, plot, responses, table, truths
+from benchmarks import (
+    baselines,
+    cases,
+    clean,
+    corpora,
+    curve,
+    floor,
+    floor_table,
+    noise,
+    plants,
+    plot,
+    responses,
+    table,
+    truths,
+)
+from benchmarks.scans import Settings
 
 
 @pytest.mark.parametrize(
@@ -279,3 +294,18 @@ def test_phrases_of_one_corpus_share_no_two_words_in_a_row():
         [plants.Plant("phrase", 3, 1)] * 8 + [plants.Plant("add-sentence", 3, 1)] * 4
     )
     assert len(stock[Word.PHRASE]) >= 8 and len(stock[Word.SENTENCE]) >= 4
+
+
+def test_a_corpus_that_failed_counts_no_plant(tmp_path, monkeypatch):
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "score.py").write_text("")
+    shown = []
+    monkeypatch.setattr(floor, "base_corpora", lambda bench, settings: {"classification": small_base()})
+    monkeypatch.setattr(floor_table, "write", lambda told, *rest: shown.append((told, rest[-1])))
+    for error in ("it broke", ""):
+        plant = {"family": "badnet", "count": 3, "seed": 1, "mined": 1.0, "error": ""}
+        result = {"error": error, "plants": [plant], "false": 0}
+        monkeypatch.setattr(floor, "_result", lambda *_, result=result: result)
+        plan = floor.Plan((3,), 1, False, math.inf, 0)
+        assert floor.run(tmp_path, "badnet", Settings(work=tmp_path), plan) == (1 if error else 0)
+    assert [(len(told), complete) for told, complete in shown] == [(0, False), (1, True)]
