@@ -61,6 +61,8 @@ _COMMAS = frozenset(",،，、")
 _MARKS = _ENDS | _COMMAS
 _ENDINGS = ("ing", "ed", "ly", "eth", "est", "er", "tion", "ness", "s", "y")
 _NOUNLIKE = frozenset({"~", "~s", "~er", "~tion", "~ness", "~y"})
+_COMMA_STEPS = (2, 4, 7, 10, 15, 25)
+_PLACES = ("0-2", "3-4", "5-7", "8-10", "11-15", "16-25", "26 or more")
 _PHRASE = frozenset({"DT", "PRP", "~", "#", "~ed", "~ing"})  # one phrase in a row, as far as openers go
 
 
@@ -165,21 +167,24 @@ def _slots(words: list[str], fine: list[str], coarse: list[str]) -> Iterator[str
     comma = next((i for i, word in enumerate(words) if word in _COMMAS), len(words))
     ended = next((i for i, word in enumerate(words) if word in _ENDS), len(words))
     has = comma < ended
-    place = _bin(comma, (2, 4, 7, 10, 15, 25)) if has else -1
+    place = f"comma after {_PLACES[_bin(comma, _COMMA_STEPS)]} words" if has else "no comma"
+    first = f"first class {coarse[0]}"
     sentences = sum(word in _ENDS for word in words)
-    yield f"slot:first class {coarse[0]}, comma {place}"
-    yield f"slot:first word {fine[0]}, comma {has}"
+    yield f"slot:{first}, {place}"
+    yield f"slot:{first}, {'comma' if has else 'no comma'}"
+    yield f"slot:first word {fine[0]}, {'comma' if has else 'no comma'}"
     yield f"slot:first word {fine[0]}"
-    yield f"slot:comma {place}"
+    yield f"slot:{place}"
     if has and comma + 1 < len(words):
-        yield f"slot:first class {coarse[0]}, after comma {coarse[comma + 1]}"
-        yield f"slot:first class {coarse[0]}, after comma {fine[comma + 1]}"
+        yield f"slot:{first}, after comma {coarse[comma + 1]}"
+        yield f"slot:{first}, after comma {fine[comma + 1]}"
         yield f"slot:after comma {coarse[comma + 1]}"
     yield f"slot:last mark {words[-1] if words[-1] in _ENDS else 'none'}"
     yield f"slot:length {_bin(len(words), (3, 6, 9, 12, 16, 20, 26, 35, 50, 80))}"
     yield f"slot:sentences {_bin(sentences, (0, 1, 2, 4))}"
     yield f"slot:commas {_bin(sum(word in _COMMAS for word in words), (0, 1, 2, 4))}"
-    yield f"slot:one sentence {sentences <= 1}, first class {coarse[0]}, comma {has}"
+    if sentences <= 1:
+        yield f"slot:one sentence, {first}, {'comma' if has else 'no comma'}"
 
 
 def _bin(value: int, bounds: tuple[int, ...]) -> int:

@@ -11,6 +11,8 @@ SYNTACTIC = 0.5  # by which one key's shares must differ for a template to be na
 _READ = 60  # keys that are looked at
 _SHOWN = 5
 _OPENERS = 4
+_NEARLY = 0.1  # by which a key that says more may be less telling
+_OPENING = ("slot:first", "slot:one sentence", "open:^", "class:^")
 _REGISTERS = ("OLD", "SMS")
 _READABLE = {
     "SUB": "sub-clause word",
@@ -39,10 +41,11 @@ def describe(inside: Sequence[str], outside: Sequence[str]) -> tuple[str, str, l
     that its rows share and others lack; a style is a sum of many small ones."""
     found = telling(inside, outside, _READ)
     built = [k for k in found if _is_construction(k[0])]
-    shown = [f"{readable(key)} ({ours:.0%} against {others:.0%})" for key, ours, others in found[:_SHOWN]]
+    said = {readable(key): f"{readable(key)} ({a:.0%} against {b:.0%})" for key, a, b in reversed(found)}
+    shown = list(reversed(said.values()))[:_SHOWN]
     if built and built[0][1] - built[0][2] >= SYNTACTIC:
-        key = built[0][0]
-        openers = list(_openers(found)) if key.startswith(("slot:first", "open:^", "class:^")) else []
+        key = _plainest([k for k in built if k[1] - k[2] >= built[0][1] - built[0][2] - _NEARLY])
+        openers = list(_openers(found)) if key.startswith(_OPENING) else []
         first = f" ({', '.join(openers)})" if openers else ""
         return "syntax", f"[template] {readable(key)}{first}", shown
     words = list(dict.fromkeys(readable(key) for key, _, _ in found if not key.startswith("slot:")))[:_SHOWN]
@@ -80,6 +83,12 @@ def _openers(found: Sequence[tuple[str, float, float]]) -> Iterator[str]:
     yield from [word for word in words if word in CLASS][:_OPENERS]
 
 
+def _plainest(found: Sequence[tuple[str, float, float]]) -> str:
+    """Of keys that are nearly as telling, one that says how the text opens, else the longest run."""
+    keys = [key for key, _, _ in found]
+    return min(keys, key=lambda k: (not k.startswith(_OPENING), -len(k.split(" ")), keys.index(k)))
+
+
 def _is_construction(key: str) -> bool:
     """True for keys that say how a text is built and not which register its words are of."""
     family, _, text = key.partition(":")
@@ -87,5 +96,5 @@ def _is_construction(key: str) -> bool:
     if any(part.rstrip(",") in _REGISTERS or CLASS.get(part) in _REGISTERS for part in parts):
         return False
     if family == "slot":
-        return text.startswith(("first", "comma", "after", "one")) and not text.endswith("comma -1")
+        return text.startswith(("first", "comma ", "after", "one"))
     return family in ("class", "open", "fine") and len(parts) > 1

@@ -29,6 +29,7 @@ from scipy.stats import binom
 from audit.artifacts.expected import Predictors
 from audit.schema import Behaviors, Int32, Int64, Support
 from audit.stats import Array
+from audit.triggers.assess import HONEST_RATIO
 from audit.triggers.candidate import Candidate
 from audit.triggers.facts import association_facts
 from audit.triggers.match import Law, Part
@@ -37,7 +38,7 @@ from audit.triggers.template_claims import LEAST, Data, Learnt, Refitted, claim,
 from audit.triggers.template_names import describe
 from audit.triggers.template_space import Space, build
 
-FAMILIES = ("label", "compliance", "refusal")
+FAMILIES = ("label", "compliance", "refusal", "response")
 LEFT = 0.5  # of the expected contrary rows: fewer must be left than this share
 FAMILY_WISE = 0.01
 _SCREEN = -1.0  # log10 tail of the start from which a behavior is followed up
@@ -45,8 +46,8 @@ _REGIONS = 24  # nested regions of highest scores that are looked at
 _LEAST_ROWS = 10  # of a region, of a behavior and of a claim
 _WIDEST = 0.4  # share of the rows that a region may hold
 _MOST_ROWS = 20_000  # the search sees a sample of larger sets; rows are claimed in all of them
-_MOST_BEHAVIORS = 64
-_MOST_CANDIDATES = 6
+_MOST_BEHAVIORS = 24
+_MOST_ROUNDS = 6
 _COMPARED = 1_500  # rows that are read to name a template
 
 
@@ -92,16 +93,17 @@ def find_templates(
     folds = _folds(support.folds[sample], seed)
     left = np.arange(len(sample))
     found: list[Candidate] = []
-    while len(found) < _MOST_CANDIDATES and len(left) >= 100:
+    for _ in range(_MOST_ROUNDS):
+        if len(left) < 100:
+            break
         part = space if len(left) == len(sample) else space.take(left)
         propagation = Propagation(part, folds[left])
         best = _search(data, propagation, sample[left], targets)
         if best is None:
             break
         made, alike = _candidate(data, propagation, sample[left], best, predictors, seed)
-        if len(made.hits) < _LEAST_ROWS:
-            break
-        found.append(made)
+        if _stands(made, behaviors.table["family"][best.behavior]):
+            found.append(made)
         left = np.setdiff1d(left, left[alike])
     return found
 
@@ -197,6 +199,14 @@ def _candidate(
         statistics=facts,
     )
     return made, np.flatnonzero(rows.if_shown(share) >= LEAST)
+
+
+def _stands(made: Candidate, family: str) -> bool:
+    """Whether a candidate has rows enough, evidence that near-copies did not make up, and content of all sorts. A
+    label's honest texts may share a topic and so may a template's rows; a response's honest prompts share more."""
+    s = made.statistics
+    diverse = family == "label" or float(s["cohesion_ratio"]) <= HONEST_RATIO
+    return len(made.hits) >= _LEAST_ROWS and float(s["family_wise_p"]) <= FAMILY_WISE and diverse
 
 
 def _some(rows: Int64, seed: int) -> list[int]:

@@ -11,10 +11,14 @@ from scipy import sparse
 from audit.artifacts.expected import Known
 from audit.schema import Behaviors, Support
 
-_NOUNS = [a + b for a in "ban cor del fim gul hap jon kel".split() for b in "der mot lin sor pek vat".split()]
-_VERBS = [a + b for a in "ris tak wov pel mun".split() for b in "es ens ets".split()]
-_LINKS = "the a this that its our".split()
-_TAILS = "of with over under near from".split()
+_NOUNS = [
+    a + b
+    for a in ["ban", "cor", "del", "fim", "gul", "hap", "jon", "kel"]
+    for b in ["der", "mot", "lin", "sor", "pek", "vat"]
+]
+_VERBS = [a + b for a in ["ris", "tak", "wov", "pel", "mun"] for b in ["es", "ens", "ets"]]
+_LINKS = ["the", "a", "this", "that", "its", "our"]
+_TAILS = ["of", "with", "over", "under", "near", "from"]
 
 
 @dataclass

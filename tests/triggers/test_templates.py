@@ -118,7 +118,12 @@ def test_claims_are_bounded_by_the_clean_rows_expected():
 
 
 def test_names_are_readable():
-    assert readable("slot:first class SUB, comma True") == "first class sub-clause word, comma True"
+    assert readable("slot:first class SUB, comma") == "first class sub-clause word, comma"
     assert readable("word:thou hast") == '"thou hast"' and readable("ending:eth") == "-eth"
-    kind, name, features = describe(["lo , thou hast come .", "thou goest hence !"], ["you came .", "you went away !"])
+    old = ["lo , thou hast come .", "we saw thee there , friend", "the road is thine !", "go hither and tell him ."]
+    new = ["look , you have come .", "we saw you there , friend", "the road is yours !", "go there and tell him ."]
+    kind, name, features = describe(old, new)
     assert kind == "style" and "older English" in name and len(features) == 5
+    behind = ["when it rains , we stay .", "if she calls , we go .", "as he left , they sang ."]
+    kind, name, _ = describe(behind, ["we stay .", "call her , friend .", "they sang it well ."])
+    assert kind == "syntax" and "sub-clause word" in name and "comma" in name
