@@ -116,10 +116,10 @@ def _doubt(found: Posterior, codes: NDArray[np.int64], believable: float) -> _Do
     from cleanlab.filter import find_label_issues
 
     best, confidence = found.probability.argmax(axis=1), found.probability.max(axis=1)
-    floor = noise_floor(confidence, best != codes, believable)
+    lower = _sure_rate(confidence, best, best != codes)
     score = sigmoid(found.wrong).astype(np.float32)
     threshold = float("inf")
-    if floor.lower >= MIN_FLOOR:
+    if lower >= MIN_FLOOR:
         ranked = np.sort(score[best != codes])[::-1].astype(np.float64)
         # Of the rows down to here, so many are wrong labels by the posterior itself.
         believed = np.flatnonzero(np.cumsum(ranked) / np.arange(1, ranked.size + 1) >= believable)
@@ -127,7 +127,17 @@ def _doubt(found: Posterior, codes: NDArray[np.int64], believable: float) -> _Do
             threshold = float(np.float32(ranked[believed[-1]]))
     issue = find_label_issues(codes, found.probability, filter_by="prune_by_noise_rate", n_jobs=1)
     doubtful = (best != codes) & (issue | (score >= threshold))
-    return _Doubt(score, doubtful, threshold, max(found.rate, floor.lower), floor.lower, float(np.mean(best == codes)))
+    return _Doubt(score, doubtful, threshold, max(found.rate, lower), lower, float(np.mean(best == codes)))
+
+
+def _sure_rate(confidence: NDArray[np.float64], best: NDArray[np.int64], against: NDArray[np.bool_]) -> float:
+    """The share of wrong labels that the most confident predictions make sure of: among all, or among those of one
+    label, where the wrong ones may all be."""
+    sure = [noise_floor(confidence, against).lower]
+    for label in np.unique(best).tolist():
+        mine = best == label
+        sure.append(noise_floor(confidence[mine], against[mine]).lower * float(mine.mean()))
+    return max(sure)
 
 
 def _signals(

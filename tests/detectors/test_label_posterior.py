@@ -11,7 +11,15 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 
 from audit.detectors.label_noise import label_noise
-from audit.detectors.label_posterior import combine, label_posterior, log_odds, pairs, region_shift, transitions
+from audit.detectors.label_posterior import (
+    combine,
+    label_posterior,
+    log_odds,
+    pairs,
+    region_shift,
+    supposed_pairs,
+    transitions,
+)
 from audit.detectors.label_views import (
     kernel_ridge,
     label_views,
@@ -35,6 +43,13 @@ def sharp(rng, truth, classes, strength):
 def posterior(views, codes, seed=0, dimensions=4):
     vectors = np.random.default_rng(seed).normal(size=(codes.size, dimensions)).astype(np.float32)
     return label_posterior(np.stack(views), codes, vectors, np.arange(codes.size, dtype=np.int32) % 5)
+
+
+def even_odds(fit, codes):
+    """Log-odds without pairs and regions."""
+    classes = fit.probability.shape[1]
+    moves = transitions(np.full((classes, classes), 1 / classes), max(fit.rate, 1e-3), np.full(classes, 1 / classes))
+    return log_odds(fit.probability, codes, moves)[0]
 
 
 def flip(rng, truth, classes, count, move=None):
@@ -103,8 +118,9 @@ def test_the_rate_of_wrong_labels_is_fitted(classes, flips):
     truth = rng.integers(0, classes, 6_000)
     views = np.stack([sharp(rng, truth, classes, 2.5) for _ in range(3)])
     codes, _ = flip(rng, truth, classes, flips)
-    _, rate = combine(views, codes, np.full((classes, classes), 1 / classes))
-    assert rate == pytest.approx(flips / 6_000, abs=0.012)
+    assert combine(views, codes, np.full((classes, classes), 1 / classes)).rate == pytest.approx(
+        flips / 6_000, abs=0.012
+    )
 
 
 def test_views_are_weighed_by_what_they_know():
@@ -124,17 +140,32 @@ def test_pairs_are_found_where_labels_are_mixed_up_and_nowhere_else(flips):
     views = [sharp(rng, truth, 6, 1.5) for _ in range(3)]
     move, even = np.array([3, 4, 0, 5, 2, 1]), np.full((6, 6), 1 / 6)
     codes, wrong = flip(rng, truth, 6, flips, move)
-    probability, rate = combine(np.stack(views), codes, even)
-    drawn = pairs(probability, codes, rate)
+    fit = combine(np.stack(views), codes, even)
+    drawn = pairs(fit.probability, codes, max(fit.rate, 0.05))
     assert (drawn.argmax(axis=1) == move).all() and drawn.max(axis=1).min() > 0.5
-    plain = average_precision_score(wrong, log_odds(probability, codes, transitions(even, rate))[0])
+    plain = average_precision_score(wrong, even_odds(fit, codes))
     found = posterior(views, codes)
     assert average_precision_score(wrong, found.wrong) > plain + 0.02
     assert found.rate == pytest.approx(flips / 6_000, abs=0.02)
 
     codes, _ = flip(rng, truth, 6, flips)
-    probability, rate = combine(np.stack(views), codes, even)
-    np.testing.assert_allclose(pairs(probability, codes, rate), even)
+    fit = combine(np.stack(views), codes, even)
+    np.testing.assert_allclose(pairs(fit.probability, codes, fit.rate), even)
+
+
+@pytest.mark.parametrize("classes", [2, 6])
+def test_one_pair_alone_leaves_the_other_labels_as_they_are(classes):
+    rng = np.random.default_rng(9)
+    truth = rng.integers(0, classes, 6_000)
+    views = [sharp(rng, truth, classes, 1.2) for _ in range(2)]
+    codes = truth.copy()
+    codes[rng.choice(np.flatnonzero(truth == 1), 250, replace=False)] = 0
+    found, fit = posterior(views, codes), combine(np.stack(views), codes, np.full((classes, classes), 1 / classes))
+    better, plain = (average_precision_score(codes != truth, s) for s in (found.wrong, even_odds(fit, codes)))
+    assert better > plain + 0.1
+    assert found.rate == pytest.approx(250 / 6_000, abs=0.03)
+    alone = supposed_pairs(fit.probability, codes)[1]
+    np.testing.assert_allclose(alone, np.eye(classes)[[0, 0, *range(2, classes)]])
 
 
 def test_gradient_of_the_fit_leads_to_the_best_share():
@@ -145,7 +176,8 @@ def test_gradient_of_the_fit_leads_to_the_best_share():
     move = np.array([1, 2, 0])
     codes, _ = flip(rng, truth, 3, 200, move)
     drawn = np.eye(3)[move]
-    probability, rate = combine(view[None], codes, drawn)
+    fit = combine(view[None], codes, drawn)
+    probability, rate = fit.probability, fit.rate
 
     def likelihood(share):
         written = (1 - share) * probability + share * probability @ drawn
@@ -157,17 +189,17 @@ def test_gradient_of_the_fit_leads_to_the_best_share():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1_000), st.integers(2, 6))
-def test_moves_are_probabilities_and_two_labels_are_even(seed, classes):
+def test_moves_are_probabilities(seed, classes):
     rng = np.random.default_rng(seed)
     probability = rng.dirichlet(np.full(classes, 0.3), 200)
     drawn = pairs(probability, rng.integers(0, classes, 200), 0.05)
-    moves = transitions(drawn, 0.05)
-    assert (drawn >= 0).all() and (moves >= 0).all()
+    shares = probability.mean(axis=0)
+    moves = transitions(drawn, 0.05, shares)
+    assert (drawn >= 0).all() and (moves >= 0).all() and np.diag(moves).min() >= 0.5
     np.testing.assert_allclose(drawn.sum(axis=1), 1)
-    np.testing.assert_allclose(np.diag(moves), 0.95)
     np.testing.assert_allclose(moves.sum(axis=1), 1)
-    if classes == 2:
-        np.testing.assert_allclose(moves, [[0.95, 0.05], [0.05, 0.95]])
+    if np.diag(moves).min() > 0.5:
+        assert shares @ (1 - np.diag(moves)) == pytest.approx(0.05)
 
 
 def test_doubt_moves_to_the_region_where_wrong_labels_crowd():
