@@ -29,7 +29,6 @@ from scipy.stats import binom
 from audit.artifacts.expected import Predictors
 from audit.schema import Behaviors, Int32, Int64, Support
 from audit.stats import Array
-from audit.triggers.assess import HONEST_RATIO
 from audit.triggers.candidate import Candidate
 from audit.triggers.facts import association_facts
 from audit.triggers.match import Law, Part
@@ -48,6 +47,7 @@ _WIDEST = 0.4  # share of the rows that a region may hold
 _MOST_ROWS = 20_000  # the search sees a sample of larger sets; rows are claimed in all of them
 _MOST_BEHAVIORS = 24
 _MOST_ROUNDS = 6
+_SAME_TOPIC = 3.3  # cohesion ratio: planted rows with one response reach 2.7, honest templates with one start at 4.0
 _COMPARED = 1_500  # rows that are read to name a template
 
 
@@ -205,7 +205,7 @@ def _stands(made: Candidate, family: str) -> bool:
     """Whether a candidate has rows enough, evidence that near-copies did not make up, and content of all sorts. A
     label's honest texts may share a topic and so may a template's rows; a response's honest prompts share more."""
     s = made.statistics
-    diverse = family == "label" or float(s["cohesion_ratio"]) <= HONEST_RATIO
+    diverse = family == "label" or float(s["cohesion_ratio"]) <= _SAME_TOPIC
     return len(made.hits) >= _LEAST_ROWS and float(s["family_wise_p"]) <= FAMILY_WISE and diverse
 
 
