@@ -47,7 +47,7 @@ class MiningConfig(_Settings):
     """Trigger mining."""
 
     min_support: int = Field(3, ge=2)  # carriers that a pattern needs
-    max_words: int = Field(4, ge=1, le=8)  # longest word n-gram counted; phrases grow from it
+    max_words: int = Field(8, ge=1, le=8)  # longest word n-gram counted; phrases grow from it
     max_patterns: int = Field(400_000, ge=1_000)
     max_candidates: int = Field(40, ge=1)  # shortlisted for proof
     folds: int = Field(5, ge=2)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from audit.artifacts.expected import Vectors
 from audit.models.encoder import Encoder
 from audit.schema import Float32
 from audit.stats import spread
@@ -28,7 +29,9 @@ _AT_MOST = 80
 _OTHERS = 800
 
 
-def masked_auc(candidate: Candidate, texts: list[str], vectors: Float32, encoder: Encoder, seed: int) -> float | None:
+def masked_auc(
+    candidate: Candidate, texts: list[str], vectors: Float32 | Vectors, encoder: Encoder, seed: int
+) -> float | None:
     """AUC of carriers, pattern deleted, against random other rows; None below 20 carriers. `vectors` (n, d)
     are the prompts' embeddings."""
     rows = candidate.hits or candidate.carriers

@@ -12,6 +12,9 @@ REVERSAL_NAME = "chosen and rejected are swapped"
 UNTARGETED = -2  # the behavior id of "another label than the expected one"
 UNTARGETED_NAME = "the label is another than the rest of the row says"
 
+ONE_SIDED = -3  # the behavior id of "the side that holds it is preferred"
+ONE_SIDED_NAME = "the response that holds it is the {side} one"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -19,7 +22,7 @@ class Candidate:
 
     parts: tuple[Part, ...]
     kind: str  # token, phrase, capitals, unicode, whitespace, composite
-    behavior: int  # column of the target bank, or REVERSAL or UNTARGETED
+    behavior: int  # column of the target bank, or REVERSAL, UNTARGETED, ONE_SIDED
     behavior_name: str
     carriers: tuple[int, ...]
     hits: tuple[int, ...]  # carriers that show the behavior

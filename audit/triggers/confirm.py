@@ -28,7 +28,7 @@ from audit.schema import Status, Trigger
 from audit.text import spell
 from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
-from audit.triggers.candidate import REVERSAL, UNTARGETED, Candidate
+from audit.triggers.candidate import ONE_SIDED, REVERSAL, UNTARGETED, Candidate
 from audit.triggers.experiment import DOSE
 from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
 from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
@@ -61,7 +61,9 @@ def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
 
 
 def _can_be_probed(candidate: Candidate) -> bool:
-    return candidate.behavior != UNTARGETED and UNINSERTABLE.isdisjoint(part.kind for part in candidate.parts)
+    return candidate.behavior not in (UNTARGETED, ONE_SIDED) and UNINSERTABLE.isdisjoint(
+        part.kind for part in candidate.parts
+    )
 
 
 def changes_input(candidate: Candidate, texts: list[str], network: Network) -> bool:
@@ -93,6 +95,8 @@ def _unprobed(candidate: Candidate, off: bool) -> str:
         return "not probed, for the probe was switched off"
     if candidate.behavior == UNTARGETED:
         return "not probed, for no one behavior can be held against it"
+    if candidate.behavior == ONE_SIDED:
+        return "not probed, for it stands in the response and not in the prompt"
     if not _can_be_probed(candidate):
         return "not probed, for it stands in no one place and cannot be inserted"
     return f"not probed, for the {MOST} strongest go first"

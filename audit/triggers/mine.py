@@ -152,7 +152,7 @@ class Miner:
 
     def candidates(self) -> list[Candidate]:
         """Patterns that call for a behavior of the bank: the suspected first, then by association."""
-        self.pairs = associate(self.patterns.matrix, self.behaviors.matrix, self.support, self.settings.min_support)
+        self.pairs = associate(self.patterns, self.behaviors.matrix, self.support, self.settings.min_support)
         self.tested = self.pairs.tested
         found = self._singles(self.pairs) + self._composites(self.pairs)
         found.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
@@ -214,7 +214,9 @@ class Miner:
             return None
         self.explained.add(hits)
         t, hits = self._widest(carriers, t, hits, parts)
-        parts, kind, carriers = self._joined(parts, kind, hits, carriers)
+        joined, kind, carriers = self._joined(parts, kind, hits, carriers)
+        if joined != parts:
+            parts, diversity = joined, self.vocabulary.measure(hits, words_of(joined))
         statistics = self.statistics(parts, carriers, hits, t, diversity)
         statistics["q_value"] = min(float(q_value), float(statistics["q_value"]))
         made = make_candidate(self.texts, parts, kind, t, self.names[t], carriers, hits, statistics)
@@ -251,7 +253,7 @@ class Miner:
             expected = float(self.expected(carriers, other).sum())
             rare = len(self.having(other)) <= 0.25 * len(self.texts)
             wider = len(np.intersect1d(rows, hits)) >= 0.95 * len(hits) and len(rows) > len(best_hits)
-            telling = rare and len(rows) > 3 * expected
+            telling = rare and len(rows) > 3 * expected and (self.families[other] not in UNSURE)
             if wider and telling and not self._copied(parts, other):
                 best, best_hits = other, rows
         return best, best_hits

@@ -18,13 +18,14 @@ from audit.triggers.clean_label import clean_label
 from audit.triggers.meaning import Meaning
 from audit.triggers.mine import VARIANT, Beside, Miner
 from audit.triggers.null import LabelNull
+from audit.triggers.one_sided import mine_one_sided
 from audit.triggers.rest import Rest
 from audit.triggers.reversal import mine_reversal
 from audit.triggers.second_look import look_again
 from audit.triggers.templates import FAMILY_WISE, find_templates
 from audit.triggers.untargeted import mine_untargeted
 
-_NAMES = ("examples", "patterns", "behaviors", "support", "embeddings")
+_NAMES = ("examples", "patterns", "behaviors", "support")
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
@@ -49,14 +50,16 @@ def build(ctx: Context, unit: str) -> list[Path]:
     ctx.progress.advance(1)
     if support.label_probability is not None:
         found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))
-    found = look_again(found, meaning, loaded["embeddings"], ctx.config.seed)
+    found = look_again(found, meaning, support.expected.predictors.vectors, ctx.config.seed)
     ctx.progress.advance(1)
     if support.margin is not None:
-        reversed_by = mine_reversal(texts, patterns, np.asarray(support.margin), ctx.config.mining)
+        reversed_by = mine_reversal(texts, patterns, np.asarray(support.margin), ctx.config.mining, ctx.config.seed)
         # What a swap does to lengths or refusals is the swap, not a second trigger.
         swapped = [set(c.carriers) for c in reversed_by]
         apart = [c for c in found if not any(len(rows & set(c.hits)) >= VARIANT * len(c.hits) for rows in swapped)]
-        found = reversed_by + apart
+        sides = [examples[name].fill_null("").to_list() for name in ("response", "rejected")]
+        found = reversed_by + apart + mine_one_sided(sides[0], sides[1], miner.vocabulary, ctx.config.mining)
+        found.sort(key=lambda c: not c.statistics["suspected"])
     ctx.progress.advance(1)
     path = ctx.run / "triggers" / "candidates.json"
     write_json(path, [c.to_dict() for c in found[: ctx.config.mining.max_candidates]])

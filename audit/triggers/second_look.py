@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.schema import Float32
+from audit.artifacts.expected import Vectors
 from audit.triggers.assess import masked_auc
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import UNINSERTABLE
@@ -19,7 +19,7 @@ from audit.triggers.mine import with_suspicion
 _MOST = 24  # suspects that are looked at again
 
 
-def look_again(found: list[Candidate], meaning: Meaning, vectors: Float32, seed: int) -> list[Candidate]:
+def look_again(found: list[Candidate], meaning: Meaning, vectors: Vectors, seed: int) -> list[Candidate]:
     """The candidates with `masked_auc`, `insertion`, `deletion` and `bare` where they apply, suspected ones first.
     `vectors` (n, d) are the prompts' embeddings."""
     out = []
@@ -34,7 +34,7 @@ def look_again(found: list[Candidate], meaning: Meaning, vectors: Float32, seed:
     return out
 
 
-def _measured(candidate: Candidate, meaning: Meaning, vectors: Float32, seed: int) -> Candidate:
+def _measured(candidate: Candidate, meaning: Meaning, vectors: Vectors, seed: int) -> Candidate:
     auc = masked_auc(candidate, meaning.texts, vectors, meaning.encoder, seed)
     if auc is not None:
         candidate.statistics["masked_auc"] = auc
