@@ -45,7 +45,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     if "label" in miner.families:
         found = clean_label(miner, miner.pairs, meaning) + found
     ctx.progress.advance(1)
-    templates = find_templates(texts, behaviors, support, seed=ctx.config.seed)
+    templates = find_templates(texts, behaviors, support, predictors=support.expected.predictors, seed=ctx.config.seed)
     found = [c for c in templates if c.statistics["family_wise_p"] < FAMILY_WISE] + found
     ctx.progress.advance(1)
     if support.label_probability is not None:
