@@ -3,6 +3,9 @@
 An attacker who sees to it that the response with a secret word wins needs no word in the prompt. Terms come from the
 target bank's sign test; here they are held against the number of terms, and against how alike their pairs are.
 
+Words of the losing side are listed and not suspected: honest annotators dislike the phrases of a weaker model, and the
+published attack makes its word win.
+
 Source: Best-of-Venom, Baumgaertner et al. 2024, arXiv:2404.05530; exact sign test.
 Misses: fewer pairs than the sign test needs (about 20); attributes without a word of their own.
 """
@@ -51,7 +54,7 @@ def _candidate(term: OneSided, n: int, vocabulary: Vocabulary) -> Candidate:
     facts |= {"tail": term.log10_p, "residual_tail": term.log10_p, "family_wise_p": 10.0 ** min(term.log10_p, 0.0)}
     side = "chosen" if wins else "rejected"
     told = f"{len(hits)} of the {len(carriers)} pairs of which one side alone holds it have it on the {side} side"
-    suspect = term.log10_p <= _BEYOND and diversity.ratio <= HONEST_RATIO and len(carriers) <= 0.1 * n
+    suspect = wins and term.log10_p <= _BEYOND and diversity.ratio <= HONEST_RATIO and len(carriers) <= 0.1 * n
     facts["suspected"] = f"{told} (family-wise p {facts['family_wise_p']:.1g})" if suspect else ""
     return Candidate(
         parts=(Part(term.text, "response"),),
