@@ -24,16 +24,20 @@ from audit.triggers.suspicion import PURE, UNEXPECTED
 SHUFFLES = 199
 _STRATUM = 100  # rows
 _MOST_ROWS = 400  # of a pattern: what stands in more is no rare trigger, and its tail costs most
-# Words, phrases, and all other kinds: each has its own null and its share of the error. Most published triggers are
-# words, and there are fewer words than phrases.
-_WORDS, _PHRASES = frozenset({"token", "capitals"}), frozenset({"phrase", "entity"})
-SHARES = (0.5, 0.25, 0.25)
+# Words, phrases, what the eye does not see, and all other kinds: each has its own null and its share of the error. Most
+# published triggers are words; there are fewer words than phrases, and of hidden patterns only a handful.
+_GROUPS = (
+    frozenset({"token", "capitals"}),
+    frozenset({"phrase", "entity"}),
+    frozenset({"unicode", "whitespace", "emoji", "channel"}),
+)
+SHARES = (0.5, 0.2, 0.15, 0.15)
 _FLOOR = 0.02  # no support is surer than this of a label's absence
 
 
 def group_of(kind: str) -> int:
     """Which of the nulls a kind of pattern is held against."""
-    return 0 if kind in _WORDS else 1 if kind in _PHRASES else 2
+    return next((i for i, kinds in enumerate(_GROUPS) if kind in kinds), len(_GROUPS))
 
 
 def strata(probability: Float32) -> Int32:

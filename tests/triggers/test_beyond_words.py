@@ -74,7 +74,7 @@ def test_a_reversal_is_held_against_margins_dealt_anew(rng):
     null = MarginNull(patterns, margin, 0)
     assert null.family_wise(-1.0, "token") == 1.0
     assert null.family_wise(1e6, "token") == pytest.approx(2 / 200) and null.family_wise(1e6, "slot") == pytest.approx(
-        4 / 200
+        1 / 200 / 0.15
     )
 
 
