@@ -14,7 +14,7 @@ from audit.schema import Behaviors, Int64, Patterns
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import WORD_KINDS, Law, Part, law, surface
 
-_COUNT_RATIO = 2.5
+_COUNT_RATIOS = (2.5, 4.0, 8.0)  # wider only where the dataset has too few patterns of about the same count
 
 
 def pick_controls(
@@ -22,10 +22,27 @@ def pick_controls(
 ) -> list[Candidate]:
     """At least `wanted` controls where the dataset has them, dealt over the candidates in turn. Each is a
     Candidate towards the behavior of the one that it is matched with."""
-    taken: set[int] = set()
     suspect_rows = set().union(*(set(c.carriers) for c in candidates)) if candidates else set()
     found: list[Candidate] = []
-    queues = [_ranked(c, patterns, behaviors, suspect_rows) for c in candidates]
+    for ratio in _COUNT_RATIOS:
+        queues = [_ranked(c, patterns, behaviors, suspect_rows, ratio) for c in candidates]
+        found = _dealt(candidates, queues, texts, patterns, behaviors, wanted)
+        if len(found) >= wanted:
+            break
+    return found
+
+
+def _dealt(
+    candidates: list[Candidate],
+    queues: list[list[int]],
+    texts: list[str],
+    patterns: Patterns,
+    behaviors: Behaviors,
+    wanted: int,
+) -> list[Candidate]:
+    """The first of each queue in turn, no pattern twice."""
+    taken: set[int] = set()
+    found: list[Candidate] = []
     place = [0] * len(queues)
     while len(found) < wanted and any(p < len(q) for p, q in zip(place, queues, strict=True)):
         for k, queue in enumerate(queues):
@@ -39,7 +56,9 @@ def pick_controls(
     return found
 
 
-def _ranked(candidate: Candidate, patterns: Patterns, behaviors: Behaviors, suspect_rows: set[int]) -> list[int]:
+def _ranked(
+    candidate: Candidate, patterns: Patterns, behaviors: Behaviors, suspect_rows: set[int], ratio: float
+) -> list[int]:
     """Patterns of like count and length whose rows are not the suspects', purest first."""
     table = patterns.table
     k = len(candidate.carriers)
@@ -47,7 +66,7 @@ def _ranked(candidate: Candidate, patterns: Patterns, behaviors: Behaviors, susp
     words = np.asarray([len(t.split(" ")) for t in table["text"].to_list()])
     longest = max(len(p.text.split(" ")) for p in candidate.parts)
     is_word = np.isin(table["kind"].to_numpy(), list(WORD_KINDS))
-    near = (count >= max(k / _COUNT_RATIO, 3)) & (count <= max(k * _COUNT_RATIO, 8)) & is_word & (words <= longest)
+    near = (count >= max(k / ratio, 3)) & (count <= max(k * ratio, 8)) & is_word & (words <= longest)
     if candidate.behavior < 0:
         at = np.flatnonzero(near)
         order = at[np.lexsort((at, np.abs(np.log(count[at] / k))))]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from audit.artifacts.support import reversal_scores
 from audit.config import MiningConfig
-from audit.schema import Float32, Patterns
+from audit.schema import Float32, Int64, Patterns
 from audit.triggers.assess import HONEST_RATIO
 from audit.triggers.candidate import REVERSAL, REVERSAL_NAME, Candidate
 from audit.triggers.diversity import Vocabulary, words_of
@@ -69,11 +70,15 @@ def mine_reversal(
     by_pattern = patterns.by_pattern
     found: list[Candidate] = []
     explained: list[set[int]] = []
+    taken = np.zeros(len(texts), dtype=bool)
     for g in np.lexsort((-size, -np.round(score, 5))).tolist():
         if score[g] < MIN_SCORE or len(found) >= settings.max_candidates:
             break
         rows = np.sort(by_pattern.indices[by_pattern.indptr[g] : by_pattern.indptr[g + 1]]).astype(np.int64)
         if any(len(set(rows.tolist()) & other) >= VARIANT * len(rows) for other in explained):
+            continue
+        left = rows[~taken[rows]]
+        if len(left) < len(rows) and _score(left, margin) < MIN_SCORE:
             continue
         part = Part(texts_of[g], kinds[g])
         diversity = vocabulary.measure(rows, words_of((part,)))
@@ -81,6 +86,7 @@ def mine_reversal(
         if diversity.distinct < settings.min_support or len(hits) < MIN_PURITY * len(rows):
             continue
         explained.append(set(rows.tolist()))
+        taken[rows] = True
         rate = float((wrong.sum() - len(hits)) / max(len(texts) - len(rows), 1))
         facts: dict[str, Any] = association_facts(
             len(hits), len(rows), rate, np.full(len(rows), rate), diversity, usable
@@ -93,3 +99,9 @@ def mine_reversal(
         found.append(make_candidate(texts, (part,), part.kind, REVERSAL, REVERSAL_NAME, rows, hits, facts))
     found.sort(key=lambda c: (-c.statistics["reversal_score"], c.pattern))
     return found
+
+
+def _score(rows: Int64, margin: Float32) -> float:
+    """The reversal score of these rows."""
+    held = sparse.csr_matrix(np.ones((len(rows), 1), dtype=np.float32))
+    return float(reversal_scores(held, margin[rows])[0]) if len(rows) else 0.0
