@@ -11,7 +11,6 @@ from types import FrameType
 from audit.job import Listener
 from audit.pipeline import UnitResult
 
-
 _REPEAT_SECONDS = 5.0
 
 
