@@ -127,15 +127,16 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "mine",
         "Mining triggers",
-        1,
+        2,
         "audit.triggers.mining:build",
         ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
-        lambda c, u: [c.mining.model_dump(), c.seed],
+        lambda c, u: [c.mining.model_dump(), c.model.model_dump(), c.seed],
+        tags=("gpu",),
     ),
     Stage(
         "confirm",
         "Proving triggers",
-        1,
+        2,
         "audit.triggers.confirm:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
         lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed],
@@ -144,7 +145,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "decide",
         "Verdicts",
-        1,
+        2,
         "audit.decide:build",
         ("ingest", "support", "detect", "confirm"),
         lambda c, u: [c.review.budget, list(c.skip)],

@@ -44,7 +44,7 @@ from audit.schema import (
 from audit.stats import sigmoid
 
 
-@detector(code="TV-LBL", title="Doubtful labels", severity=Severity.LOW)
+@detector(code="TV-LBL", title="Doubtful labels", severity=Severity.LOW, version=2)
 def label_noise(
     examples: pl.DataFrame,
     info: DatasetInfo,

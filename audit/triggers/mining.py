@@ -22,7 +22,7 @@ from audit.triggers.one_sided import mine_one_sided
 from audit.triggers.rest import Rest
 from audit.triggers.reversal import mine_reversal
 from audit.triggers.second_look import look_again
-from audit.triggers.templates import FAMILY_WISE, find_templates
+from audit.triggers.templates import find_templates
 from audit.triggers.topics import mine_topics
 from audit.triggers.untargeted import mine_untargeted
 
@@ -46,8 +46,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     if "label" in miner.families:
         found = clean_label(miner, miner.pairs, meaning) + found
     ctx.progress.advance(1)
-    templates = find_templates(texts, behaviors, support, predictors=support.expected.predictors, seed=ctx.config.seed)
-    found = [c for c in templates if c.statistics["family_wise_p"] < FAMILY_WISE] + found
+    found = find_templates(texts, behaviors, support, predictors=rest.predictors, seed=ctx.config.seed) + found
     ctx.progress.advance(1)
     if support.label_probability is not None:
         found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))
