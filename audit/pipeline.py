@@ -70,6 +70,20 @@ def _shard_units(run: RunDir, config: Config) -> tuple[str, ...]:
     return run.dataset().shards
 
 
+def _patterns_settings(config: Config, unit: str) -> Any:
+    mining = config.mining
+    return [mining.min_support, mining.max_words, mining.max_patterns, *_tagger(config).values()]
+
+
+def _tagger(config: Config) -> dict[str, str]:
+    """What the tags depend on; empty without a tagger. Raises InputError, UntrustedModel."""
+    if not config.mining.tagger:
+        return {}
+    from audit.models import tagger
+
+    return tagger.identity(config.mining.tagger)
+
+
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", "Reading rows", 1, "audit.sources:ingest", (), _ingest_settings, tags=("io",)),
     Stage(
@@ -104,7 +118,7 @@ STAGES: tuple[Stage, ...] = (
         2,
         "audit.artifacts.patterns:build",
         ("ingest",),
-        lambda c, u: [c.mining.min_support, c.mining.max_words, c.mining.max_patterns],
+        _patterns_settings,
     ),
     Stage(
         "support",
@@ -173,8 +187,9 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def prepare(run_path: Path | str, config: Config) -> RunDir:
-    """Makes a run directory and stores the settings in it. Raises ConfigError, InputError."""
+    """Makes a run directory and stores the settings in it. Raises ConfigError, InputError, UntrustedModel."""
     registry.check_settings(config.detectors, config.skip)
+    _tagger(config)  # a missing one should end the scan before it begins
     run = RunDir(run_path)
     write_bytes(run.config, config.to_toml().encode())
     return run

@@ -6,7 +6,7 @@ run directory meanwhile. Of patterns with the same rows one stands for all: the 
 phrase before capitals, slots and characters. Words always stay.
 
 Files: `patterns/table.parquet`; `patterns/rows.npy` and `patterns/starts.npy`, the rows of each pattern;
-`patterns/held.npy` and `patterns/row_starts.npy`, the patterns of each row.
+`patterns/held.npy` and `patterns/row_starts.npy`, the patterns of each row. With a tagger those of `artifacts.tags`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from audit import patterns as families_of
+from audit.artifacts import tags
 from audit.patterns import index, streams
 from audit.patterns.family import Row
 from audit.rundir import Context, RunDir, read_array, write_array, write_frame
@@ -135,7 +136,11 @@ def build(ctx: Context, unit: str) -> list[Path]:
     }
     for name, array in arrays.items():
         write_array(folder / f"{name}.npy", array)
-    return [folder / "table.parquet", *(folder / f"{name}.npy" for name in arrays)]
+    written = [folder / "table.parquet", *(folder / f"{name}.npy" for name in arrays)]
+    if mining.tagger:
+        texts = ([row.prompt for row in rows] for rows in corpus)
+        written += tags.build(folder, mining.tagger, texts, len(corpus), ctx.progress)
+    return written
 
 
 def load(run: RunDir) -> Patterns:

@@ -56,9 +56,9 @@ _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"https?://\S+|[@#]\s?\w+|n't\b|[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:'[^\W_]+)*|[^\w\s]")
 _BRACKETS = {"lrb", "rrb", "lsb", "rsb", "lcb", "rcb"}  # as treebanks write brackets
 _CLITICS = frozenset({"s", "re", "ve", "ll", "d", "m", "t"})
-_ENDS = frozenset(".!?;:。！？；")
-_COMMAS = frozenset(",،，、")
-_MARKS = _ENDS | _COMMAS
+ENDS = frozenset(".!?;:。！？；")
+COMMAS = frozenset(",،，、")
+_MARKS = ENDS | COMMAS
 _ENDINGS = ("ing", "ed", "ly", "eth", "est", "er", "tion", "ness", "s", "y")
 _NOUNLIKE = frozenset({"~", "~s", "~er", "~tion", "~ness", "~y"})
 _COMMA_STEPS = (2, 4, 7, 10, 15, 25)
@@ -146,9 +146,9 @@ def keys(words: list[str]) -> set[str]:
     return found
 
 
-def runs(sequence: Sequence[str], longest: int, prefix: str) -> Iterator[str]:
-    """All runs of one to `longest` items, joined by blanks."""
-    for size in range(1, longest + 1):
+def runs(sequence: Sequence[str], longest: int, prefix: str, shortest: int = 1) -> Iterator[str]:
+    """All runs of `shortest` to `longest` items, joined by blanks."""
+    for size in range(shortest, longest + 1):
         for start in range(len(sequence) - size + 1):
             yield prefix + " ".join(sequence[start : start + size])
 
@@ -164,12 +164,12 @@ def _phrases(coarse: list[str]) -> list[str]:
 
 
 def _slots(words: list[str], fine: list[str], coarse: list[str]) -> Iterator[str]:
-    comma = next((i for i, word in enumerate(words) if word in _COMMAS), len(words))
-    ended = next((i for i, word in enumerate(words) if word in _ENDS), len(words))
+    comma = next((i for i, word in enumerate(words) if word in COMMAS), len(words))
+    ended = next((i for i, word in enumerate(words) if word in ENDS), len(words))
     has = comma < ended
     place = f"comma after {_PLACES[_bin(comma, _COMMA_STEPS)]} words" if has else "no comma"
     first = f"first class {coarse[0]}"
-    sentences = sum(word in _ENDS for word in words)
+    sentences = sum(word in ENDS for word in words)
     yield f"slot:{first}, {place}"
     yield f"slot:{first}, {'comma' if has else 'no comma'}"
     yield f"slot:first word {fine[0]}, {'comma' if has else 'no comma'}"
@@ -179,10 +179,10 @@ def _slots(words: list[str], fine: list[str], coarse: list[str]) -> Iterator[str
         yield f"slot:{first}, after comma {coarse[comma + 1]}"
         yield f"slot:{first}, after comma {fine[comma + 1]}"
         yield f"slot:after comma {coarse[comma + 1]}"
-    yield f"slot:last mark {words[-1] if words[-1] in _ENDS else 'none'}"
+    yield f"slot:last mark {words[-1] if words[-1] in ENDS else 'none'}"
     yield f"slot:length {_bin(len(words), (3, 6, 9, 12, 16, 20, 26, 35, 50, 80))}"
     yield f"slot:sentences {_bin(sentences, (0, 1, 2, 4))}"
-    yield f"slot:commas {_bin(sum(word in _COMMAS for word in words), (0, 1, 2, 4))}"
+    yield f"slot:commas {_bin(sum(word in COMMAS for word in words), (0, 1, 2, 4))}"
     if sentences <= 1:
         yield f"slot:one sentence, {first}, {'comma' if has else 'no comma'}"
 

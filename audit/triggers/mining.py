@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from audit import artifacts
+from audit.artifacts import tags
 from audit.artifacts.support import label_codes
 from audit.models.encoder import Encoder
 from audit.rundir import Context, read_json, write_json
@@ -44,9 +45,12 @@ def build(ctx: Context, unit: str) -> list[Path]:
     ctx.progress.advance(1)
     meaning = Meaning(Encoder(ctx.config.model), rest, texts, ctx.config.seed)
     if "label" in miner.families:
-        found = clean_label(miner, miner.pairs, meaning) + found
+        one_label = clean_label(miner, miner.pairs, meaning)
+        seen = {(c.parts, c.behavior) for c in one_label}
+        found = one_label + [c for c in found if (c.parts, c.behavior) not in seen]
     ctx.progress.advance(1)
-    found = find_templates(texts, behaviors, support, predictors=rest.predictors, seed=ctx.config.seed) + found
+    written = tags.load(ctx.run, texts) if ctx.config.mining.tagger else texts
+    found = find_templates(written, behaviors, support, predictors=rest.predictors, seed=ctx.config.seed) + found
     ctx.progress.advance(1)
     if support.label_probability is not None:
         found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))

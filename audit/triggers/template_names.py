@@ -12,7 +12,7 @@ _READ = 60  # keys that are looked at
 _SHOWN = 5
 _OPENERS = 4
 _NEARLY = 0.1  # by which a key that says more may be less telling
-_OPENING = ("slot:first", "slot:one sentence", "open:^", "class:^")
+_OPENING = ("slot:first", "slot:one sentence", "open:^", "class:^", "pos:^")
 _REGISTERS = ("OLD", "SMS")
 _READABLE = {
     "SUB": "sub-clause word",
@@ -30,6 +30,9 @@ _READABLE = {
     "OLD": "older English",
     "SMS": "short-message word",
     "X": "phrase",
+    **{"ADJ": "adjective", "ADP": "preposition", "ADV": "adverb", "CCONJ": "conjunction", "DET": "determiner"},
+    **{"INTJ": "interjection", "NOUN": "noun", "NUM": "number", "PART": "particle", "PRON": "pronoun"},
+    **{"SCONJ": "sub-clause word", "SYM": "symbol", "VERB": "verb", "PUNCT": "mark", "OTHER": "other word"},
     "~": "…",
     "^": "start",
     "$": "end",
@@ -61,7 +64,7 @@ def readable(key: str) -> str:
     family, _, text = key.partition(":")
     if family == "slot":
         return " ".join(_word(part) for part in text.split(" "))
-    if family in ("class", "open", "fine"):
+    if family in ("class", "open", "fine", "pos"):
         return " + ".join(_READABLE.get(part, _ending(part)) for part in text.split(" "))
     if family == "word":
         return f'"{text}"'
@@ -97,4 +100,4 @@ def _is_construction(key: str) -> bool:
         return False
     if family == "slot":
         return text.startswith(("first", "comma ", "after", "one"))
-    return family in ("class", "open", "fine") and len(parts) > 1
+    return family in ("class", "open", "fine", "pos") and len(parts) > 1

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils.extmath import randomized_svd
 
-from audit.patterns import style, syntax
+from audit.patterns import pos, style, syntax
 from audit.schema import Float32, Int64
 from audit.stats import spread
 from audit.triggers.diversity import Diversity
@@ -74,15 +74,15 @@ def _alike(unit: sparse.csr_matrix) -> tuple[float, int]:
     return float((cosine.sum() - np.trace(cosine)) / (k * (k - 1))), int(groups)
 
 
-def keys(words: list[str]) -> set[str]:
-    """All keys of a text by its `syntax.tokens`."""
-    return syntax.keys(words) | style.keys(words)
+def keys(text: str, words: list[str]) -> set[str]:
+    """All keys of a text by its `syntax.tokens`, and by its tags where it carries them."""
+    return syntax.keys(words) | style.keys(words) | pos.keys(pos.tags_of(text))
 
 
 def build(texts: Sequence[str], seed: int) -> Space:
     """The space of a set of texts."""
     words = [syntax.tokens(text) for text in texts]
-    held, columns = _kept(_hashed(keys(w) for w in words))
+    held, columns = _kept(_hashed(keys(t, w) for t, w in zip(texts, words, strict=True)))
     weighted = _tf_idf(held)
     size = min(DIRECTIONS, min(weighted.shape) - 1)
     if size > 0:
@@ -95,7 +95,7 @@ def build(texts: Sequence[str], seed: int) -> Space:
 
 def project(texts: Sequence[str], space: Space) -> Float32:
     """(len(texts), d) further texts along the space's directions."""
-    raw = _hashed(keys(syntax.tokens(text)) for text in texts)[:, space.columns]
+    raw = _hashed(keys(text, syntax.tokens(text)) for text in texts)[:, space.columns]
     raw.data[:] = 1.0
     return np.asarray(_tf_idf(raw, _idf(space.held)) @ space.directions)
 
@@ -103,7 +103,7 @@ def project(texts: Sequence[str], space: Space) -> Float32:
 def telling(inside: Sequence[str], outside: Sequence[str], most: int) -> list[tuple[str, float, float]]:
     """(key, share inside, share outside) of the keys that best tell some texts from others, best first: the mean of
     the two shares that a key puts on the right side; of equal keys the longest, then by name."""
-    ours, theirs = (Counter(k for text in texts for k in keys(syntax.tokens(text))) for texts in (inside, outside))
+    ours, theirs = (Counter(k for t in texts for k in keys(t, syntax.tokens(t))) for texts in (inside, outside))
     a, b = max(len(inside), 1), max(len(outside), 1)
     ranked = sorted(((k, c / a, theirs[k] / b) for k, c in ours.items()), key=lambda x: (x[2] - x[1], -len(x[0]), x[0]))
     return ranked[:most]
