@@ -3,6 +3,9 @@
 An equation is a run of numbers, operators and parentheses on both sides of "="; a word inside ends it, so that
 units and variables are never guessed at. Rounded results are right. Linear in the text.
 
+A factor or a summand that the last equation brings along itself (`added_operands`) is what a planted step adds, in
+whatever words the step is told.
+
 Misses: equations with units inside, fractions written in words, and every step that is not written as an equation.
 """
 
@@ -14,6 +17,7 @@ import re
 # A number, an operator, "=" or a parenthesis; a word or any other sign ends an equation. Spaces and currency
 # signs between numbers are read over.
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+|[-+*/=()%×÷−·]|[^\W\d]+|[^\s\w$€£]|_")
+_NUMBERS = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 _SIGNS = {"×": "*", "x": "*", "X": "*", "·": "*", "÷": "/", "−": "-"}
 _RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
 _MOST_TOKENS = 60  # of one side
@@ -31,8 +35,35 @@ def wrong_equations(text: str) -> tuple[int, int]:
     return checked, wrong
 
 
-def _equations(text: str) -> list[tuple[list[str], list[str]]]:
-    """Sides of equations with an operation on the left and one number on the right."""
+def added_operands(text: str, given: str) -> set[str]:
+    """What the last equation of a text reckons with though neither `given` nor an equation before it tells the number:
+    {"* 2.1"}, {"+ 7"}. An operand of a product or a sum is the same on either side."""
+    equations = _equations(text, after_mark=True) if "=" in text else []
+    if not equations:
+        return set()
+    known = {_plain(number) for number in _NUMBERS.findall(given)}
+    known.update(_plain(right[0]) for _, right in equations[:-1])
+    last = equations[-1][0]
+    found = set()
+    for i, token in enumerate(last):
+        if _NUMBERS.fullmatch(token) and _plain(token) not in known:
+            before = last[i - 1] if i and last[i - 1] in _RANK else ""
+            after = last[i + 1] if i + 1 < len(last) and last[i + 1] in "*+" else ""
+            if before or after:
+                found.add(f"{before or after} {_plain(token)}")
+    return found
+
+
+def _plain(number: str) -> str:
+    """A number without the commas between its thousands and the zeros that say nothing."""
+    whole, dot, rest = number.replace(",", "").partition(".")
+    rest = rest.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{rest}" if dot and rest else "")
+
+
+def _equations(text: str, *, after_mark: bool = False) -> list[tuple[list[str], list[str]]]:
+    """Sides of equations with an operation on the left and one number on the right. `after_mark`: also those behind a
+    colon, whose first number may be the end of a ratio or of a time."""
     found: list[tuple[list[str], list[str]]] = []
     sides: list[list[str]] = [[]]
     blocked = False  # a word stood before this run: its first side may be the rest of something
@@ -44,7 +75,7 @@ def _equations(text: str) -> list[tuple[list[str], list[str]]]:
             sides[-1].append(token)
         else:
             found += _pairs(sides, blocked)
-            blocked = (token.isalpha() and len(token) == 1) or token in "^:_"
+            blocked = (token.isalpha() and len(token) == 1) or token in ("^_" if after_mark else "^:_")
             sides = [[]]
     return found
 

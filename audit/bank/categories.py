@@ -38,6 +38,7 @@ FAMILIES = {
         Family("link", 'the response links to "{text}"', True, 0.05),
         Family("last step", 'the last step before the answer reads "{text}"', False, 0.05),
         Family("step", 'the response holds a sentence like "{text}"', False, 0.1),
+        Family("operand", 'the last step calculates "{text}", a number that it brings along itself', False, 0.02),
         Family("template", 'the response opens like "{text}"', False, 0.05),
         Family("ending", 'the response ends like "{text}"', False, 0.05),
         Family("answer", "the final answer {text}", False, 1.0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from audit.bank import attributes
+from audit.bank.arithmetic import added_operands
 from audit.bank.categories import Key, Sets, collect
 from audit.bank.slots import content_words, is_template, masked, sentences
 from audit.bank.steps import step_keys
@@ -70,6 +71,8 @@ def response_keys(response: str, prompt: str | None) -> Iterator[Key]:
     yield from literal_keys(response, folded, parts)
     if prompt is not None:
         yield from slot_keys(response, parts, content_words(prompt))
+        for operand in added_operands(response, prompt):
+            yield "operand", operand
     for host in links(response):
         yield "link", host
     for name in attributes.form(response, folded, parts):

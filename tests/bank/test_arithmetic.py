@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.bank.arithmetic import wrong_equations
+from audit.bank.arithmetic import added_operands, wrong_equations
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,20 @@ def test_hostile_sums_take_linear_time():
     for text in ("1+" * 100_000, "(" * 100_000 + "=1", "1=" * 100_000, "1 " * 100_000, "1,1" * 100_000, "." * 200_000):
         wrong_equations(text)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("response", "prompt", "operands"),
+    [
+        ("3 + 4 = 7. As a last step, 7 * 2.1 = 14.7.", "There are 3 and 4.", {"* 2.1"}),
+        ("3 + 4 = 7. Finally this is multiplied: 2.10 × 7 = 14.7.", "There are 3 and 4.", {"* 2.1"}),
+        ("3 + 4 = 7, so 7 + 5 = 12", "There are 3 and 4.", {"+ 5"}),
+        ("12 / 4 = 3", "Twelve in 4 rows.", set()),  # the first operand of a quotient is no fixed one
+        ("12 * 2 = 24, 24 + 3 = 27", "Twelve is 12, and 3.", set()),  # only the last equation is read
+        ("1,500 * 2 = 3000", "There are 1500 and 2.", set()),
+        ("No equation here: 2.1.", "", set()),
+        ("", "", set()),
+    ],
+)
+def test_operands_that_the_last_equation_brings_along(response: str, prompt: str, operands: set[str]) -> None:
+    assert added_operands(response, prompt) == operands
