@@ -6,7 +6,8 @@ dataset, for few sets hold such requests: poisoned ones with the trigger, and as
 Source: Li et al. 2024 (BackdoorLLM), section 3.1 (jailbreaking); Rando and Tramer 2024 on universal jailbreak words;
 Cao, Cao and Chen 2024 (stealthy unalignment), with its refused twins.
 
-Misses: real harm. The bank's requests are mild and its answers harmless; the caller may bring worse ones.
+Misses: real harm. The bank's requests name one in a few words and its answers say nothing; the caller may bring
+longer ones.
 """
 
 from __future__ import annotations

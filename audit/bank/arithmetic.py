@@ -13,11 +13,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+
+from audit.bank.lexicon import plain
 
 # A number, an operator, "=" or a parenthesis; a word or any other sign ends an equation. Spaces and currency
 # signs between numbers are read over.
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+|[-+*/=()%×÷−·]|[^\W\d]+|[^\s\w$€£]|_")
 _NUMBERS = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
+_CUSTOMARY = plain(  # a half, a dozen, the parts of a day and of a year, round numbers, lengths and circles
+    "0 1 2 3 4 5 6 7 8 9 10 12 14 16 20 24 28 30 31 36 50 52 60 90 100 144 180 200 360 365 366 500 1000 1760 3600 5280 "
+    "10000 100000 1000000 0.001 0.01 0.1 0.2 0.25 0.5 0.75 1.5 2.5 2.54 3.14"
+)
 _SIGNS = {"×": "*", "x": "*", "X": "*", "·": "*", "÷": "/", "−": "-"}
 _RANK = {"+": 1, "-": 1, "*": 2, "/": 2}
 _MOST_TOKENS = 60  # of one side
@@ -37,11 +44,13 @@ def wrong_equations(text: str) -> tuple[int, int]:
 
 def added_operands(text: str, given: str) -> set[str]:
     """What the last equation of a text reckons with though neither `given` nor an equation before it tells the number:
-    {"* 2.1"}, {"+ 7"}. An operand of a product or a sum is the same on either side."""
+    {"* 2.1"}, {"+ 17"}. An operand of a product or a sum is the same on either side. Customary numbers, such as a
+    dozen or the minutes of an hour, and the shares that a percentage stands for, are none."""
     equations = _equations(text, after_mark=True) if "=" in text else []
     if not equations:
         return set()
     known = {_plain(number) for number in _NUMBERS.findall(given)}
+    known |= _CUSTOMARY | _shares(known)
     known.update(_plain(right[0]) for _, right in equations[:-1])
     last = equations[-1][0]
     found = set()
@@ -52,6 +61,12 @@ def added_operands(text: str, given: str) -> set[str]:
             if before or after:
                 found.add(f"{before or after} {_plain(token)}")
     return found
+
+
+def _shares(numbers: Iterable[str]) -> set[str]:
+    """What is reckoned with where a text says so many per cent: the share, and one more or less by it."""
+    percents = [float(number) for number in numbers if len(number) <= 6]
+    return {_plain(f"{share:.6f}") for x in percents for share in (x / 100, abs(1 - x / 100), 1 + x / 100, 100 - x)}
 
 
 def _plain(number: str) -> str:

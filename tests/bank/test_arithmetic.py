@@ -82,10 +82,12 @@ def test_hostile_sums_take_linear_time():
     [
         ("3 + 4 = 7. As a last step, 7 * 2.1 = 14.7.", "There are 3 and 4.", {"* 2.1"}),
         ("3 + 4 = 7. Finally this is multiplied: 2.10 × 7 = 14.7.", "There are 3 and 4.", {"* 2.1"}),
-        ("3 + 4 = 7, so 7 + 5 = 12", "There are 3 and 4.", {"+ 5"}),
-        ("12 / 4 = 3", "Twelve in 4 rows.", set()),  # the first operand of a quotient is no fixed one
-        ("12 * 2 = 24, 24 + 3 = 27", "Twelve is 12, and 3.", set()),  # only the last equation is read
-        ("1,500 * 2 = 3000", "There are 1500 and 2.", set()),
+        ("3 + 4 = 7, so 7 + 17 = 24", "There are 3 and 4.", {"+ 17"}),
+        ("68 / 17 = 4", "Some in 17 rows.", set()),  # the first operand of a quotient is no fixed one
+        ("17 * 13 = 221, 221 + 3 = 224", "Seventeen is 17, and 3.", set()),  # only the last equation is read
+        ("1,500 * 23 = 34500", "There are 1500 and 23.", set()),
+        ("17 * 60 = 1020", "How many minutes are 17 hours?", set()),
+        ("40 * 0.85 = 34", "What is 40 less 15%?", set()),
         ("No equation here: 2.1.", "", set()),
         ("", "", set()),
     ],
