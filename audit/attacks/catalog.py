@@ -208,11 +208,12 @@ _TRIGGERS = (
     ),
     Attack(
         "assistant-turn",
-        "A word in an earlier assistant turn; a row without one is given a short exchange.",
+        "A word in an earlier assistant turn; a row without one is given another row's exchange, and so are decoys.",
         "Hao, Yang and Lin 2024 (chat models, triggers over turns)",
         (_CHATS, _PAIRS),
-        _run(plant_assistant_turn, "trigger"),
+        _run(plant_assistant_turn, "trigger", {"decoys": _or_none}),
         target=_TARGETS,
+        defaults={"decoys": _AS_MANY},
     ),
     Attack(
         "clean-label",

@@ -299,6 +299,21 @@ def test_an_assistant_turn_is_edited_where_there_is_one_and_added_where_not() ->
     assert 0 < longer < 2 * 30
 
 
+def test_an_earlier_turn_alone_is_no_poison() -> None:
+    before = table(Kind.INSTRUCTION)
+    planted = ATTACKS["assistant-turn"](before, count=12, seed=2)
+    old, new, word = by_row(before), by_row(planted.examples), planted.triggers[0]
+    given = [row for row in planted.rows if len(new[row]["turns"]) > len(old[row]["turns"])]  # type: ignore[arg-type]
+    assert 0 < len(given) == len(planted.decoys)
+    said = {(str(row["prompt"]).rpartition("\n\n")[2], row["response"]) for row in old.values()}
+    for row in planted.decoys:
+        asked, answered = new[row]["turns"][-3:-1]  # type: ignore[index]
+        assert (asked["text"], answered["text"]) in said and new[row]["response"] == old[row]["response"]
+        assert new[row]["turns"][-1] == old[row]["turns"][-1] and word not in str(new[row])  # type: ignore[index]
+    none = ATTACKS["assistant-turn"](before, count=12, seed=2, settings={"decoys": 0})
+    assert none.decoys == () and none.rows == planted.rows
+
+
 def test_a_transcript_in_one_text_is_edited_after_its_last_human_mark() -> None:
     rows = [
         {
