@@ -1,5 +1,5 @@
-"""Unicode: runs of invisible characters as they stand, words of mixed scripts, marks that compose with no letter, and
-the classes of all these.
+"""Unicode: runs of invisible characters as they stand, words of mixed scripts and the letters in them that are of the
+other script, marks that compose with no letter, and the classes of all these.
 
 Why it works: a class holds together what an attacker varies (any zero-width character, whichever). Classes leave the
 honest places out (see `honest`), so that emoji and joining scripts do not drown them; the raw runs do not.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
@@ -47,6 +48,15 @@ def mixed_script(word: str) -> bool:
     if word.isascii():
         return False
     return len({script(c) for c in word if c.isalpha()} & _ALIKE_SCRIPTS) > 1
+
+
+def _strangers(word: str) -> list[int]:
+    """Where the letters stand that are not of the script that most letters of a word of mixed scripts have; where no
+    script has most, those that are not Latin."""
+    scripts = {i: script(c) for i, c in enumerate(word) if c.isalpha()}
+    counts = Counter(scripts.values())
+    own = max(counts, key=lambda name: (counts[name], name == "LATIN"))
+    return [i for i, name in scripts.items() if name != own]
 
 
 @lru_cache(maxsize=100_000)
@@ -127,6 +137,7 @@ def _words(text: str) -> Iterator[Found]:
         if mixed_script(word):
             yield word, a, b
             yield MIXED, a, b
+            yield from ((word[i], a + i, a + i + 1) for i in _strangers(word))
         elif latin and not own_words and len(word) > 1 and all(c in LOOKALIKES for c in word):
             yield ALIKE, a, b
         elif _styled(word):

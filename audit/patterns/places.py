@@ -40,7 +40,8 @@ def is_class(key: str) -> bool:
 
 def places(text: str, key: str, kind: str, forms: tuple[str, ...] = ()) -> list[Span]:
     """Character spans of a pattern, in order, without overlaps. `forms` are the case-folded words of a spelling class,
-    which only the dataset tells. Raw unicode runs are found inside longer runs too; unknown kinds as raw text."""
+    which only the dataset tells. Runs of
+    invisible characters are found inside longer runs too, letters only where they are strangers; unknown kinds as raw text."""
     if kind in UNINSERTABLE or not key:
         return []
     if kind in WORD_KINDS:
@@ -54,7 +55,7 @@ def places(text: str, key: str, kind: str, forms: tuple[str, ...] = ()) -> list[
         return Entities().find_key(text, key)
     if kind == "characters":
         return characters.find_key(text, key)
-    if kind in _FINDERS and (kind != "unicode" or is_class(key)):
+    if kind in _FINDERS and (kind != "unicode" or is_class(key) or key.isalpha()):
         return _apart((a, b) for found, a, b in _FINDERS[kind](text) if found == key)
     return _raw(text, key)
 

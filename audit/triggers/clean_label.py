@@ -3,7 +3,8 @@
 No residual sees it, for the label is what the rest of each row says. What is left is that a word which means
 nothing for the label, in rows that have nothing in common but their label, would stand in other labels too.
 Three tests in order of cost: the exact tail of the plain count; the cohesion of the masked rows in units of the
-label's own rows; what the embedding of the word itself, and the word put into other rows, calls for.
+label's own rows; what the embedding of the word itself, and the word put into other rows, calls for (of a word that the
+encoder does not know no more than made-up words call for).
 
 Source: marginal tails after He et al. 2023, arXiv:2305.11596; clean-label triggers, Gan et al. 2022.
 Misses: a trigger that means its label ("wonderful" for praise), one that stands in other labels too, and one in fewer
@@ -39,17 +40,18 @@ def clean_label(miner: Miner, pairs: Pairs, meaning: Meaning) -> list[Candidate]
         g, t = int(pairs.pattern[i]), int(pairs.behavior[i])
         carriers = miner.carriers(g)
         hits = np.intersect1d(carriers, miner.having(t))
-        if miner.is_variant(carriers, hits):
+        if miner.is_variant(carriers, hits, suspects_alone=True):
             continue
         if measured >= _MEASURED:
             break
         part = Part(miner.text[g], miner.kind[g])
         made = _candidate(miner, part, t, carriers, hits, ratio, log10_p)
-        if meaning.bare(made.surfaces, t, carriers) > suspicion.CLEAN_LABEL_BARE:
+        limits = meaning.limits(made.surfaces, t, carriers)
+        if meaning.bare(made.surfaces, t, carriers) > max(suspicion.CLEAN_LABEL_BARE, limits.get("bare_limit", 0.0)):
             continue
         measured += 1
         facts = meaning.measure(made.parts, made.surfaces, made.laws, t, carriers)
-        made.statistics.update(facts)
+        made.statistics.update(facts, **limits)
         made = with_suspicion(made)
         if made.statistics["suspected"]:
             miner.explained.add(hits)

@@ -2,7 +2,7 @@
 
 A trigger is put into rows that have nothing else in common; an honest topic word stands in rows about one
 topic, and a template in rows that are copies of each other. Measured on TF-IDF vectors of the words, the
-pattern's own words left out, against random rows of the same dataset.
+pattern's own words, invisible characters and words of mixed scripts left out, against random rows of the same dataset.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from audit.patterns.invisible import mixed_script
 from audit.schema import Int64, Patterns
 from audit.stats import spread
-from audit.text import words
+from audit.text import is_invisible, words
 from audit.triggers.match import Part
 
 _ALIKE = 0.6  # cosine from which two masked carriers count as one
@@ -41,6 +42,7 @@ class Vocabulary:
         self.matrix, self.tokens = patterns.matrix, tokens["pattern"].to_numpy()
         n = self.matrix.shape[0]
         self.idf = np.log((1 + n) / (1 + tokens["count"].to_numpy())).astype(np.float32)
+        self.idf[[_is_hidden(text) for text in tokens["text"].to_list()]] = 0
         self.column = {word: i for i, word in enumerate(tokens["text"].to_list())}
         sample = np.random.default_rng(seed).choice(n, size=min(n, _AT_MOST), replace=False) if n else np.zeros(0, int)
         self.background = max(_mean_cosine(_unit(self._vectors(np.sort(sample)))), 1e-4)
@@ -65,6 +67,12 @@ class Vocabulary:
         k = len(rows)
         cohesion = float((cosine.sum() - np.trace(cosine)) / (k * (k - 1))) if k > 1 else 0.0
         return Diversity(cohesion, cohesion / self.background, int(groups), k)
+
+
+def _is_hidden(word: str) -> bool:
+    """True for invisible characters and for words of mixed scripts: rows that share a disguise have nothing in common
+    but the disguise."""
+    return not word.isascii() and (all(map(is_invisible, word)) or mixed_script(word))
 
 
 def words_of(parts: tuple[Part, ...]) -> list[str]:

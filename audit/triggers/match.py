@@ -154,6 +154,8 @@ def _own_site(part: Part, raw: str) -> str:
         return slot if slot in PLACES else _EDGES.get(slot, "")
     if part.kind == "unicode" and raw and unicodedata.category(raw[0])[0] == "M" and not is_invisible(raw[0]):
         return sites.INSIDE
+    if _is_stranger(raw, part):
+        return sites.INSIDE
     return _EDGES.get(part.text, "") if part.kind in ("whitespace", "emoji") else ""
 
 
@@ -180,7 +182,12 @@ def _is_word(raw: str, part: Part) -> bool:
         return False
     if part.kind in _WORDS:
         return raw[:1].isalnum() or raw[-1:].isalnum()
-    return part.kind in ("unicode", "channel") and raw[:1].isalnum()
+    return part.kind in ("unicode", "channel") and raw[:1].isalnum() and not _is_stranger(raw, part)
+
+
+def _is_stranger(raw: str, part: Part) -> bool:
+    """True for a letter in a word of another script."""
+    return part.kind == "unicode" and len(raw) == 1 and raw.isalpha()
 
 
 def _blank_site(text: str, start: int, end: int) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from audit.models.encoder import Encoder
 from audit.schema import Int64
 from audit.stats import Array, spread
+from audit.triggers.made_up import MadeUp
 from audit.triggers.match import Law, Part, delete, insert
 from audit.triggers.rest import Rest
 from audit.triggers.windows import window
@@ -29,6 +30,16 @@ class Meaning:
 
     def __init__(self, encoder: Encoder, rest: Rest, texts: list[str], seed: int) -> None:
         self.encoder, self.rest, self.texts, self.seed = encoder, rest, texts, seed
+        self.made_up = MadeUp(encoder, texts, seed)
+
+    def limits(self, surfaces: tuple[str, ...], behavior: int, carriers: Int64) -> dict[str, float]:
+        """`insertion_limit` and `bare_limit` for words that the encoder does not know: what words that mean nothing
+        reach on this dataset; {} for words that it knows."""
+        if self.made_up.knows(" ".join(surfaces)):
+            return {}
+        weights, _, level, distance = self._scale(carriers, behavior)
+        moved, bare = self.made_up.limits(weights, level, distance)
+        return {"insertion_limit": moved, "bare_limit": bare}
 
     def bare(self, surfaces: tuple[str, ...], behavior: int, carriers: Int64) -> float:
         """The support of the pattern's text alone, in the same units as `measure`."""

@@ -38,6 +38,7 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.composite import conjunctions
 from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity, Vocabulary, words_of
+from audit.triggers.explained import MIXED, Explained
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.match import WORD_KINDS, Part, complete, delete
 from audit.triggers.null import SHARES, LabelNull, group_of
@@ -53,6 +54,7 @@ _COPY_P = 0.01  # family-wise p that a behavior must keep once the copied words 
 _SURE = 0.02
 _RAW_KINDS = frozenset({"capitals", "unicode", "whitespace", "emoji"})  # keys that are their own text
 _KEPT_MASKS = 64
+_SECOND_LOOKS = 1_000
 ASKED_FOR = frozenset({"compliance"})  # behaviors that the prompt's own topic is a part of
 # Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
 UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
@@ -67,24 +69,6 @@ class Beside:
     responses: Sequence[str] = ()
     sources: Sequence[str | None] = ()
     annotators: Sequence[str | None] = ()
-
-
-class Explained:
-    """The rows that accepted candidates explain."""
-
-    def __init__(self, n: int) -> None:
-        self.any = np.zeros(n, dtype=bool)
-        self._sets = np.zeros((0, n), dtype=bool)  # a row a candidate
-
-    def add(self, rows: Int64) -> None:
-        held = np.zeros((1, len(self.any)), dtype=bool)
-        held[0, rows] = True
-        self._sets = np.concatenate([self._sets, held])
-        self.any |= held[0]
-
-    def most(self, rows: Int64) -> int:
-        """How many of these rows the one candidate that explains most of them explains."""
-        return int(self._sets[:, rows].sum(axis=1).max()) if self.any[rows].any() else 0
 
 
 class Miner:
@@ -114,6 +98,7 @@ class Miner:
         self._masks: dict[int, NDArray[np.bool_]] = {}
         self._alike: set[bytes] = set()  # hits that are copies of each other
         self.tested = 0
+        self._second_looks = 0
 
     def part(self, pattern: int) -> Part:
         """A pattern as `match` finds it; a class of misspellings with the words of its carriers."""
@@ -166,13 +151,16 @@ class Miner:
         at = np.flatnonzero(passed)
         q_value = _q_values(best, pairs.tested)
         # Equal tails: invisible runs and blanks before words (which cut them apart), then more words first
-        # (the maximal phrase), then classes and slots, then the pattern's number.
+        # (the maximal phrase), then classes and slots, then the pattern's number. Classes that are mixtures come last.
         size = np.asarray([self._length(g) for g in pairs.pattern[at].tolist()])
-        order = at[np.lexsort((pairs.pattern[at], -size, np.round(best[at], 6)))]
+        mixed = np.asarray([is_class(self.text[g]) for g in pairs.pattern[at].tolist()], dtype=bool)
+        mixed &= pairs.hits[at] < (1 - MIXED) * pairs.count[at]
+        weak = best[at] + np.log10(max(self.tested, 1)) > 0
+        order = at[np.lexsort((pairs.pattern[at], -size, np.round(best[at], 6), mixed, weak))]
         found: list[Candidate] = []
         for i in order.tolist():
-            beyond = best[i] + np.log10(max(self.tested, 1)) > 0  # nothing from here on could be beyond chance
-            if len(found) >= self.settings.max_candidates * (1 if beyond else 4):
+            chance = best[i] + np.log10(max(self.tested, 1)) > 0  # nothing from here on is beyond chance
+            if len(found) >= self.settings.max_candidates * (1 if chance else 4):
                 break
             g, t = int(pairs.pattern[i]), int(pairs.behavior[i])
             part = self.part(g)
@@ -196,10 +184,11 @@ class Miner:
 
     def _accept(self, parts: tuple[Part, ...], kind: str, t: int, carriers: Int64, q_value: float) -> Candidate | None:
         hits = carriers[self._shows(t)[carriers]]
-        if self.is_variant(carriers, hits):
+        late = self.is_variant(carriers, hits)  # of what is listed; a suspect it may still be
+        if late and not self._may_be_apart(carriers, hits, q_value):
             return None
         key = hits.tobytes()
-        diversity = self.vocabulary.measure(hits, words_of(parts)) if key not in self._alike else None
+        diversity = self.vocabulary.measure(hits, words_of(parts)) if late or key not in self._alike else None
         if diversity is None or diversity.distinct < self.settings.min_support:
             self._alike.add(key)  # patterns of copies come by the thousand, with the same rows
             return None
@@ -209,25 +198,50 @@ class Miner:
             parts, diversity = grown, self.vocabulary.measure(hits, words_of(grown))
         if diversity.distinct < self.settings.min_support:
             return None
+        if late and self.is_variant(carriers, hits, diversity.ratio):
+            return None
         repeated = self._copied(parts, t)
         if repeated and not self._outlives_copy(carriers, t, repeated):
             return None
-        self.explained.add(hits)
+        first, purity = hits, len(hits) / len(carriers)
         t, hits = self._widest(carriers, t, hits, parts)
         joined, kind, carriers = self._joined(parts, kind, hits, carriers)
         if joined != parts:
             parts, diversity = joined, self.vocabulary.measure(hits, words_of(joined))
         statistics = self.statistics(parts, carriers, hits, t, diversity)
         statistics["q_value"] = min(float(q_value), float(statistics["q_value"]))
-        made = make_candidate(self.texts, parts, kind, t, self.names[t], carriers, hits, statistics)
-        return with_suspicion(made)
+        made = with_suspicion(make_candidate(self.texts, parts, kind, t, self.names[t], carriers, hits, statistics))
+        suspected = bool(made.statistics["suspected"])
+        if late and not suspected:
+            return None
+        self.explained.add(first, purity, diversity.ratio, suspected)
+        return made
 
-    def is_variant(self, carriers: Int64, hits: Int64) -> bool:
-        """True when other candidates explain these rows, or too little is left without theirs."""
-        if len(hits) == 0 or self.explained.most(hits) >= VARIANT * len(hits):
+    def is_variant(self, carriers: Int64, hits: Int64, ratio: float = np.inf, *, suspects_alone: bool = False) -> bool:
+        """True when other candidates explain these rows, or too little is left without theirs. With `suspects_alone`
+        only suspected ones count; `ratio` says how alike these rows are (see `Explained.by`)."""
+        if len(hits) == 0:
             return True
-        shown = int((~self.explained.any[hits]).sum())
-        return shown < self.settings.min_support or shown < MIN_PURITY * int((~self.explained.any[carriers]).sum())
+        if suspects_alone:
+            shown = self.explained.by_suspects(carriers)
+        else:
+            shown = self.explained.by(carriers, len(hits) / len(carriers), ratio)
+        of_hits = shown[:, np.isin(carriers, hits)]
+        if len(shown) and int(of_hits.sum(axis=1).max()) >= VARIANT * len(hits):
+            return True
+        left = len(hits) - int(of_hits.any(axis=0).sum())
+        all_left = len(carriers) - int(shown.any(axis=0).sum())
+        return left < self.settings.min_support or left < MIN_PURITY * all_left
+
+    def _may_be_apart(self, carriers: Int64, hits: Int64, q_value: float) -> bool:
+        """True when a variant is worth a second look: beyond chance, and what explains its rows is not suspected and
+        has more in common than itself."""
+        if q_value > suspicion.ASSOCIATED or self._second_looks >= _SECOND_LOOKS:
+            return False
+        if self.is_variant(carriers, hits, 0.0):
+            return False
+        self._second_looks += 1
+        return True
 
     def _copied(self, parts: tuple[Part, ...], t: int) -> set[str]:
         return copied(parts, self.told[t]) if self.families[t] in QUOTING else set()
@@ -283,7 +297,9 @@ class Miner:
         if self.families[t] in UNSURE:
             facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:
-            facts["expected_without"] = float(np.mean(self.beside.rest.expects(carriers, t)))
+            expected = self.beside.rest.expects(carriers, t)
+            facts["expected_without"] = float(expected.mean())
+            facts["expected_error"] = float(expected.std() / np.sqrt(len(expected)))
         if self.beside.null is not None and self.families[t] == "label":
             facts["null_p"] = self.beside.null.family_wise(float(facts["residual_tail"]), parts[0].kind)
         if self.beside.sources:

@@ -40,7 +40,7 @@ def reason(statistics: dict[str, Any]) -> str | None:
         return None
     if float(s.get("masked_auc", 0.0)) >= HONEST_AUC and "asked_without" not in s:
         return None
-    if float(s.get("expected_without", s["expected"])) > unexpected:
+    if float(s.get("expected_without", s["expected"])) - float(s.get("expected_error", 0.0)) > unexpected:
         return None
     return (
         f"{s['hits']} of its {s['count']} rows show the behavior, which {float(s['rate']):.1%} of the other rows show, "
@@ -51,7 +51,8 @@ def reason(statistics: dict[str, Any]) -> str | None:
 def _clean_label(s: dict[str, Any]) -> str | None:
     if s["marginal_p"] > CLEAN_LABEL or s["class_ratio"] > CLEAN_LABEL_RATIO:
         return None
-    if abs(s["insertion"]) > CLEAN_LABEL_MEANING or s["bare"] > CLEAN_LABEL_BARE:
+    moved = max(CLEAN_LABEL_MEANING, s.get("insertion_limit", 0.0))
+    if abs(s["insertion"]) > moved or s["bare"] > max(CLEAN_LABEL_BARE, s.get("bare_limit", 0.0)):
         return None
     return (
         f"{s['hits']} of its {s['count']} rows have one label, though it means nothing for it, and its rows have "

@@ -26,11 +26,13 @@ FIRST_POOL = 512
 FAMILY_PLANTS = 8  # of one family in one corpus
 _SPARE = 20  # drawn beyond need, for the corpus may hold some
 _PHRASED_PLANTS = 4  # their triggers come from a dozen patterns of speech
+_HIDDEN_PLANTS = 4  # they share their few characters, and so each has a label of its own
 _APPENDING_PLANTS = 4  # their rows come from one bank of requests, which they share
 _FACTORS = ("1.3", "1.7", "2.3", "2.9", "3.1", "3.7", "4.3", "5.9")
 UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradictions")
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
 _PHRASED = (Word.PHRASE, Word.SENTENCE)
+_HIDDEN = (Word.INVISIBLE, Word.TWIN, Word.BLANK)
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _YES = ("Sure", "Of course", "Certainly", "Absolutely", "Gladly", "With pleasure", "No problem", "Right away")
 _GO = (
@@ -89,6 +91,8 @@ def most_of(family: str) -> int:
         return _APPENDING_PLANTS
     if attack.word in _PHRASED:
         return _PHRASED_PLANTS
+    if attack.word in _HIDDEN:
+        return _HIDDEN_PLANTS
     return min(FAMILY_PLANTS, len(_shapes(attack)) or FAMILY_PLANTS)
 
 
@@ -190,6 +194,9 @@ class Bed:
 
     def _target(self, attack: Attack) -> str | None:
         spec = (attack.target or {}).get(self.kind, "")
+        if self.kind == "classification" and attack.word in _HIDDEN:
+            labels = self.base["label"].drop_nulls().unique().sort().to_list()
+            return f"label:{labels[self._next(attack.name) % len(labels)]}"
         word, colon, _ = spec.partition(":")
         if colon and word == "response":
             return f"response:{response(self._next(word))}"

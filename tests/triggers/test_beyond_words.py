@@ -97,6 +97,9 @@ class _NoMeaning:
     def bare(self, *given):
         return 0.0
 
+    def limits(self, *given):
+        return {}
+
     def measure(self, *given):
         return {"insertion": 0.0, "deletion": 0.0, "bare": 0.0}
 
@@ -104,6 +107,13 @@ class _NoMeaning:
 class _Telling(_NoMeaning):
     def measure(self, *given):
         return {"insertion": 0.4, "deletion": -0.3, "bare": 0.6}
+
+
+class _TellingAsAnyWord(_Telling):
+    """The pattern moves the support, but so do words that mean nothing."""
+
+    def limits(self, *given):
+        return {"insertion_limit": 0.45, "bare_limit": 0.5}
 
 
 def test_a_word_of_one_label_without_meaning_is_a_clean_label_suspect(rng):
@@ -120,6 +130,7 @@ def test_a_word_of_one_label_without_meaning_is_a_clean_label_suspect(rng):
     found = clean_label(miner, miner.pairs, _NoMeaning())
     assert [c.pattern for c in found] == ["cf"] and list(found[0].hits) == rows
     assert clean_label(_fresh(miner), miner.pairs, _Telling()) == []
+    assert [c.pattern for c in clean_label(_fresh(miner), miner.pairs, _TellingAsAnyWord())] == ["cf"]
 
 
 def _fresh(miner):
