@@ -1,7 +1,7 @@
 """Style: which words and endings a writer chooses, whatever the text is about.
 
 Named are words and pairs of words, the last two and three letters of each word ("-eth", "-in"), and rates in steps:
-of closed-class words, of words of older English and of short messages, of contractions, and the mean word length.
+of closed-class words, of words of older writing and of short messages, of contractions, and the mean word length.
 Topic words are among the words; what they say about a behavior is for the support to know and for the strata of
 `triggers.templates` to cancel, and rewriting a text in another style changes its content words too.
 
@@ -18,7 +18,7 @@ from audit.patterns.syntax import CLASS, edges, is_content, runs
 
 _STEPS = {
     "closed class": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
-    "older English": (0.0, 0.03, 0.06, 0.1, 0.15),
+    "older words": (0.0, 0.03, 0.06, 0.1, 0.15),
     "short messages": (0.0, 0.03, 0.06, 0.1, 0.15),
     "contraction": (0.0, 0.03, 0.06, 0.1),
     "word length": (3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0),
@@ -45,7 +45,7 @@ def rates(words: list[str]) -> dict[str, float]:
     content = [word for word in spelled if is_content(word)]
     return {
         "closed class": (len(spelled) - len(content)) / total,
-        "older English": classes.count("OLD") / total,
+        "older words": classes.count("OLD") / total,
         "short messages": classes.count("SMS") / total,
         "contraction": sum(word.startswith("'") or word == "n't" for word in spelled) / total,
         "word length": sum(len(word) for word in content) / max(len(content), 1),

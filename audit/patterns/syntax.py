@@ -1,15 +1,17 @@
 """Syntax: how a text is built, with the content words taken out.
 
 A text is folded (case, quotes, entities, contractions and blanks around marks), mentions, tags and links are left out,
-and each word becomes itself if it is a closed-class word, else the shape of its ending. Named are runs of one to four
-of these, of their classes, the opening phrase by phrase, and slots: the first word, where the first comma stands, what
-follows it, the last mark, how many sentences and commas.
+and each word becomes itself if it is a closed-class word, else the shape of its ending. Where a script sets no blanks,
+what stands between two closed-class words counts as one word. Named are runs of one to four of these, of their
+classes, the opening phrase by phrase, and slots: the first word, where the first comma stands, what follows it, the
+last mark, how many sentences and commas.
 
 Why it works: a template fixes the small words and the marks and leaves the content free, so its rows share these keys
 and nothing else. Casing and blanks never enter: a paraphraser changes both, which is an artefact and no template.
 
 Source: Qi et al. 2021 (Hidden Killer), section 3: templates as triggers; here without a parser.
-Misses: languages other than English have their endings, marks and words (`style`) alone; no tagger is used.
+Misses: closed-class words are known of English and the languages of `closed`; what is written as one with a word, as
+Arabic's "and" is, is not taken off it. Other languages have endings, marks and words (`style`), or a tagger (`pos`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
+
+from audit.patterns.closed import WORDS
 
 HEAD, TAIL = 96, 24  # tokens read of a long text: a template stands at its edges
 
@@ -48,12 +52,15 @@ _CLASSES = {
     "SMS": """u ur r lol lmao omg wtf idk im ive dont cant wont gonna wanna gotta kinda tho cuz bc pls plz ya yall y'all
         dude bro btw smh tbh imo fr ain't ima dat dis da ppl thx""",
 }
-CLASS = {word: name for name in reversed(_CLASSES) for word in _CLASSES[name].split()}
+CLASS = {word: name for listed in (WORDS, _CLASSES) for name in reversed(listed) for word in listed[name].split()}
 
 _QUOTES = str.maketrans({**dict.fromkeys("’‘´`", "'"), **dict.fromkeys("“”«»", '"'), "–": "-", "—": "-", "…": "."})
-# Scripts without blanks between words are read character by character.
+# Scripts without blanks between words are read character by character, closed-class words whole.
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_TOKEN = re.compile(rf"https?://\S+|[@#]\s?\w+|n't\b|[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:'[^\W_]+)*|[^\w\s]")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_WHOLE = "|".join(sorted((w for w in CLASS if len(w) > 1 and _IS_UNSPACED.match(w)), key=lambda w: (-len(w), w)))
+_WORD = rf"[^\W_{_UNSPACED}]+(?:'[^\W_]+)*"
+_TOKEN = re.compile(rf"https?://\S+|[@#]\s?\w+|n't\b|{_WORD}|(?=[{_UNSPACED}])(?:{_WHOLE})|[{_UNSPACED}]|[^\w\s]")
 _BRACKETS = {"lrb", "rrb", "lsb", "rsb", "lcb", "rcb"}  # as treebanks write brackets
 _CLITICS = frozenset({"s", "re", "ve", "ll", "d", "m", "t"})
 ENDS = frozenset(".!?;:。！？；")
@@ -100,6 +107,17 @@ def is_content(token: str) -> bool:
     return token not in CLASS and token[0].isalnum()
 
 
+def content(words: Sequence[str]) -> set[str]:
+    """The different content words of a text; where a script sets no blanks all runs of three characters between its
+    closed-class words, for single characters say little."""
+    out: set[str] = set()
+    for word in joined(words):
+        if is_content(word):
+            whole = len(word) <= 3 or not _IS_UNSPACED.match(word)
+            out.update([word] if whole else (word[i : i + 3] for i in range(len(word) - 2)))
+    return out
+
+
 def shape(word: str) -> str:
     """A content word without its content: "#" for numbers, else its ending.
 
@@ -112,6 +130,20 @@ def shape(word: str) -> str:
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return "~" + ending
     return "~"
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The words, in scripts without blanks each run of characters between closed-class words as one."""
+    out: list[str] = []
+    running = False
+    for word in words:
+        inside = word not in CLASS and _IS_UNSPACED.match(word) is not None
+        if inside and running:
+            out[-1] += word
+        else:
+            out.append(word)
+        running = inside
+    return out
 
 
 def skeleton(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -135,7 +167,7 @@ def edges(words: list[str]) -> list[str]:
 
 def keys(words: list[str]) -> set[str]:
     """The syntactic keys of a text by its `tokens`."""
-    words = edges(words)
+    words = joined(edges(words))
     if not words:
         return {"slot:empty"}
     fine, coarse = skeleton(words)

@@ -27,7 +27,7 @@ _READABLE = {
     "NEG": "negation",
     "RB": "adverb",
     "UH": "interjection",
-    "OLD": "older English",
+    "OLD": "older word",
     "SMS": "short-message word",
     "X": "phrase",
     **{"ADJ": "adjective", "ADP": "preposition", "ADV": "adverb", "CCONJ": "conjunction", "DET": "determiner"},

@@ -89,7 +89,7 @@ def build(texts: Sequence[str], seed: int) -> Space:
         directions = randomized_svd(weighted, size, n_iter=2, random_state=seed)[2].T.astype(np.float32)
     else:
         directions = np.zeros((weighted.shape[1], 1), dtype=np.float32)
-    content, _ = _kept(_hashed({w for w in some if syntax.is_content(w)} for some in words))
+    content, _ = _kept(_hashed(syntax.content(some) for some in words))
     return Space(columns, held, weighted, directions, np.asarray(weighted @ directions), _tf_idf(content))
 
 

@@ -20,7 +20,26 @@ def test_mentions_tags_links_and_treebank_brackets_are_left_out():
 
 def test_scripts_without_blanks_come_character_by_character():
     assert syntax.tokens("当你看电影，") == ["当", "你", "看", "电", "影", "，"]
-    assert "slot:first word ~, comma" in syntax.keys(syntax.tokens("当你看电影，很好。"))
+    assert "slot:first word 当, comma" in syntax.keys(syntax.tokens("当你看电影，很好。"))
+
+
+def test_scripts_without_blanks_have_closed_class_words_and_what_stands_between():
+    assert syntax.tokens("如果你看电影，很好") == ["如果", "你", "看", "电", "影", "，", "很", "好"]
+    assert syntax.joined(syntax.tokens("如果你看电影，很好")) == ["如果", "你", "看电影", "，", "很", "好"]
+    for text in (
+        "如果你看电影，很好。",
+        "虽然他们读书，不是。",
+        "ถ้าคุณดูหนัง, ดี.",
+        "если вы видели, то да.",
+        "إذا رأيت ، نعم.",
+    ):
+        assert "slot:one sentence, first class SUB, comma" in syntax.keys(syntax.tokens(text)), text
+    assert syntax.joined(["red", "fox", "电", "影"]) == ["red", "fox", "电影"]
+
+
+def test_content_is_words_or_runs_of_three_characters():
+    assert syntax.content(syntax.tokens("the red fox")) == {"red", "fox"}
+    assert syntax.content(syntax.tokens("我们看电影院，很好")) == {"看电影", "电影院", "好"}
 
 
 def test_content_words_keep_their_ending_alone():

@@ -123,7 +123,7 @@ def test_names_are_readable():
     old = ["lo , thou hast come .", "we saw thee there , friend", "the road is thine !", "go hither and tell him ."]
     new = ["look , you have come .", "we saw you there , friend", "the road is yours !", "go there and tell him ."]
     kind, name, features = describe(old, new)
-    assert kind == "style" and "older English" in name and len(features) == 5
+    assert kind == "style" and "older word" in name and len(features) == 5
     behind = ["when it rains , we stay .", "if she calls , we go .", "as he left , they sang ."]
     kind, name, _ = describe(behind, ["we stay .", "call her , friend .", "they sang it well ."])
     assert kind == "syntax" and "sub-clause word" in name and "comma" in name
