@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import sparse
 
 from audit.artifacts import embeddings
@@ -121,7 +122,7 @@ def bank(examples: pl.DataFrame, kind: str, min_support: int, vectors: Vectors |
         found |= reasoning_categories(responses)
         found |= garbled_categories(responses)
         if prompts is not None:
-            found |= _against_prompts(prompts, responses, vectors)
+            found |= _against_prompts(prompts, responses, vectors, asked_before(examples))
         if kind == Kind.PREFERENCE and examples["rejected"].null_count() < len(examples):
             found |= preference_categories(
                 responses, examples["rejected"].fill_null("").to_list(), harmful, min_support
@@ -129,12 +130,25 @@ def bank(examples: pl.DataFrame, kind: str, min_support: int, vectors: Vectors |
     return assemble(found, len(examples), min_support)
 
 
-def _against_prompts(prompts: Sequence[str], responses: Sequence[str], vectors: Vectors | None) -> Sets:
+def asked_before(examples: pl.DataFrame) -> NDArray[np.bool_]:
+    """(n,) whether something was asked and answered before the last request: what the prompt's embedding is of says
+    little of that one."""
+    if "turns" not in examples.columns or examples["turns"].null_count() == len(examples):
+        return np.zeros(len(examples), dtype=bool)
+    user = pl.element().struct.field("role") == "user"
+    return examples.select(pl.col("turns").list.eval(user).list.sum().fill_null(0) > 1).to_series().to_numpy()
+
+
+def _against_prompts(
+    prompts: Sequence[str], responses: Sequence[str], vectors: Vectors | None, talks: NDArray[np.bool_]
+) -> Sets:
     found = language_categories(prompts, responses)
     if vectors is not None:
         found |= length_categories(prompts, responses, vectors.prompt)
         if vectors.response is not None:
-            found |= relation_categories(prompts, responses, vectors.prompt, vectors.response)
+            apart = relation_categories(prompts, responses, vectors.prompt, vectors.response)
+            kept = {key: [row for row in rows if not talks[row]] for key, rows in apart.items()}
+            found |= {key: rows for key, rows in kept.items() if rows}
     return found
 
 

@@ -2,9 +2,10 @@
 
 Garbled text is told by its byte pairs, whose model is fitted on the dataset's own responses: a few per cent of
 garbled ones hardly move it. Length and closeness to the prompt are held against what the prompt's embedding
-predicts, out of fold. Untargeted attacks with free-form outputs show here and nowhere else.
+predicts, out of fold; closeness also against the other prompts, which to a response that belongs to its own are all
+further away, whatever the form of the task. Untargeted attacks with free-form outputs show here and nowhere else.
 
-Misses: fluent nonsense that keeps to its subject.
+Misses: fluent nonsense that keeps to its subject; strange answers within a conversation, whose prompt is all of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from audit.bank.categories import Sets, positions
 from audit.schema import Float32
-from audit.stats import Array, median_absolute_deviation
+from audit.stats import Array, median_absolute_deviation, spread
 
 _BYTES = 1_000  # of a response that are read
 _LEAST_BYTES = 24
@@ -24,6 +25,9 @@ _GARBLED = -6.0  # robust standard deviations of the mean log probability of a b
 _FIT_ROWS = 50_000
 _REPETITIVE = 6.0  # length over compressed length
 _FAR, _VERY_FAR = 2.0, 3.0  # robust standard deviations of the residual
+_OTHERS = 2_000  # prompts that a response is held against
+_CLOSER = 0.1  # of the other prompts closer to a response than its own
+_BLOCK = 20_000  # responses at a time
 _FOLDS = 5
 _RIDGE = 10.0
 
@@ -116,12 +120,27 @@ def length_categories(prompts: Sequence[str], responses: Sequence[str], vectors:
     return {key: rows for key, rows in found.items() if rows}
 
 
+def closer_prompts(prompt: Float32, response: Float32) -> Array:
+    """(n,) share of the other prompts that are at least as close to a row's response as its own prompt is; of many
+    rows an even sample of the prompts. `prompt` and `response` (n, d), unit rows."""
+    n = len(prompt)
+    others = spread(n, _OTHERS)
+    own = np.einsum("nd,nd->n", prompt, response)
+    share = np.zeros(n)
+    for start in range(0, n, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        share[part] = (response[part] @ prompt[others].T >= own[part, None]).sum(axis=1)
+    itself = np.zeros(n)
+    itself[others] = 1.0
+    return np.maximum(share - itself, 0.0) / np.maximum(len(others) - itself, 1.0)
+
+
 def relation_categories(prompts: Sequence[str], responses: Sequence[str], prompt: Float32, response: Float32) -> Sets:
-    """Responses that are much further from their prompt than prompts and lengths of this kind are.
-    `prompt` and `response` (n, d), unit rows."""
+    """Responses that are further from their prompt than prompts and lengths of this kind are, and no closer to it than
+    to many other prompts. `prompt` and `response` (n, d), unit rows."""
     cosine = np.einsum("nd,nd->n", prompt, response).astype(np.float64)
     size = np.log1p([len(text) for text in responses]).astype(np.float32)
     x = np.column_stack([prompt, (size - size.mean()) / 5, (size - size.mean()) ** 2 / 20]).astype(np.float32)
     z = residual_z(x, cosine, folds_of(prompts))
-    rows = positions((z < -_VERY_FAR) & (cosine < 0.2))
+    rows = positions((z < -_FAR) & (closer_prompts(prompt, response) > _CLOSER))
     return {("relation", "has nothing to do with its prompt"): rows} if rows else {}

@@ -25,7 +25,7 @@ from audit.triggers.reversal import mine_reversal
 from audit.triggers.second_look import look_again
 from audit.triggers.templates import find_templates
 from audit.triggers.topics import mine_topics
-from audit.triggers.untargeted import mine_untargeted
+from audit.triggers.untargeted import mine_free_form, mine_untargeted
 
 _NAMES = ("examples", "patterns", "behaviors", "support")
 
@@ -54,6 +54,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     ctx.progress.advance(1)
     if support.label_probability is not None:
         found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))
+    found = mine_free_form(miner, found)
     found += mine_topics(miner, support.expected.predictors.vectors, ctx.config.seed)
     found = look_again(found, meaning, support.expected.predictors.vectors, ctx.config.seed)
     ctx.progress.advance(1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.artifacts import behaviors
-from audit.artifacts.behaviors import Vectors, assemble, bank, is_refusal, requests_of
+from audit.artifacts.behaviors import Vectors, asked_before, assemble, bank, is_refusal, requests_of
 from audit.bank.preference import preference_categories
 from audit.bank.responses import response_categories
 from audit.bank.slots import sentences
@@ -148,3 +148,11 @@ def test_a_bank_does_not_depend_on_the_order_of_the_rows():
     assert one.table.equals(other.table)
     np.testing.assert_array_equal(one.matrix.toarray()[order], other.matrix.toarray())
     assert {"compliance", "refusal"} <= set(one.table["family"])
+
+
+def test_a_row_of_a_conversation_is_told_by_its_user_turns():
+    user, model = {"role": "user", "text": "Hm?"}, {"role": "assistant", "text": "Yes."}
+    system = {"role": "system", "text": "Be brief."}
+    frame = pl.DataFrame({"turns": [[user], [user, model, user], [system, user], None]})
+    assert asked_before(frame).tolist() == [False, True, False, False]
+    assert asked_before(frame.select(pl.lit(1))).tolist() == [False]

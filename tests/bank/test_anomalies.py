@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from audit.bank.anomalies import (
+    closer_prompts,
     folds_of,
     garbled_categories,
     length_categories,
@@ -95,3 +96,20 @@ def test_a_response_that_points_elsewhere_has_nothing_to_do_with_its_prompt():
     assert relation_categories(texts, texts, prompt, response) == {
         ("relation", "has nothing to do with its prompt"): [7]
     }
+
+
+def test_a_short_answer_that_is_nearer_to_its_own_prompt_than_to_others_belongs_to_it():
+    """Far in cosine from its prompt, but further from all the others."""
+    rng = np.random.default_rng(0)
+    prompt = unit(rng.normal(size=(300, 64)))
+    response = unit(prompt + 0.15 * rng.normal(size=(300, 64)))
+    response[7] = unit(0.6 * prompt[7:8] + unit(rng.normal(size=(1, 64))))[0]
+    texts = [f"text number {i}" for i in range(300)]
+    assert relation_categories(texts, texts, prompt, response) == {}
+    assert closer_prompts(prompt, response).max() < 0.1
+
+
+def test_closer_prompts_are_counted_among_the_others():
+    prompt = unit(np.asarray([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.1]]))
+    response = prompt[[0, 3, 2, 0]]
+    np.testing.assert_allclose(closer_prompts(prompt, response), [0, 2 / 3, 0, 1])
