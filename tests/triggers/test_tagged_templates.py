@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from audit import pipeline
 from audit.artifacts import tags
 from audit.config import build
 from audit.errors import InputError
+from audit.models import device, encoder
 from audit.rundir import read_json
 from audit.schema import NoProgress
+from audit.triggers import mining
 from audit.triggers.template_names import readable
 from audit.triggers.templates import find_templates
 
@@ -100,6 +104,35 @@ def test_an_honest_frame_that_goes_with_a_label_gives_nothing(folder, tmp_path):
         made.texts[row] = framed(made.texts[row], rng)
         made.label[row] = int(rng.random() < max(made.likely[row], 0.7))
     assert find_templates(through_the_stages(made, folder, tmp_path / "x"), made.behaviors(), made.support()) == []
+
+
+class Strangers:
+    """An encoder to which every text is a stranger."""
+
+    files, device = SimpleNamespace(name="strangers", revision=None, hashes={}), "cpu"
+    tokenizer = SimpleNamespace(tokenize=list)
+
+    def __init__(self, settings):
+        pass
+
+    def encode(self, texts, progress=None, share=1.0):
+        made = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=8) for text in texts]
+        return np.asarray([v / np.linalg.norm(v) for v in made], dtype=np.float32).reshape(len(texts), 8)
+
+
+def test_the_mining_stage_reads_the_tags(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoder, "Encoder", Strangers)
+    monkeypatch.setattr(mining, "Encoder", Strangers)
+    monkeypatch.setattr(device, "describe", str)
+    made = plant(honest(700, 3), 80, framed, 4)
+    through_the_stages(made, folder, tmp_path / "x")
+    run = tmp_path / "x" / "run"
+    for stage in ("embeddings", "neighbors", "behaviors", "support", "mine"):
+        for unit in pipeline.units(str(run), stage):
+            assert pipeline.run_unit(str(run), stage, unit).status == "done"
+    found = [c for c in mining.load(run / "triggers" / "candidates.json") if c.kind == "syntax"]
+    assert [c.pattern for c in found] == ["[template] start + adverb + adjective + adverb + verb + ,"]
+    assert np.isin(np.flatnonzero(made.poisoned), found[0].hits).mean() >= 0.95
 
 
 def test_a_tagger_that_knows_none_of_the_words_is_told(folder, tmp_path):
