@@ -2,7 +2,9 @@
 
 A trigger is put into rows that have nothing else in common; an honest topic word stands in rows about one
 topic, and a template in rows that are copies of each other. Measured on TF-IDF vectors of the words, the
-pattern's own words, invisible characters and words of mixed scripts left out, against random rows of the same dataset.
+pattern's own words and hidden characters left out, against random rows of the same dataset. Long rows have more
+of the words that all rows have: where carriers are closer to all rows than rows are on average, as much is
+expected of them among each other, which says nothing of a topic of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from audit.triggers.match import Part
 
 _ALIKE = 0.6  # cosine from which two masked carriers count as one
 _AT_MOST = 300  # carriers compared
+_SAMPLE = 1_500  # rows that stand for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,20 @@ class Vocabulary:
         self.column = {word: i for i, word in enumerate(tokens["text"].to_list())}
         sample = np.random.default_rng(seed).choice(n, size=min(n, _AT_MOST), replace=False) if n else np.zeros(0, int)
         self.background = max(_mean_cosine(_unit(self._vectors(np.sort(sample)))), 1e-4)
+        self._sample = spread(n, _SAMPLE)
+        self._total = np.asarray(_unit(self._vectors(self._sample)).sum(axis=0)).ravel()
 
     def _vectors(self, rows: Int64) -> sparse.csr_matrix:
         return self.matrix[rows][:, self.tokens].multiply(self.idf).tocsr()
+
+    def expected(self, rows: Int64, unit: sparse.csr_matrix) -> float:
+        """Mean pairwise cosine that these rows, with these vectors of unit length, would have if they shared only what
+        they share with all rows; that of random rows where it is larger."""
+        if len(rows) == 0:
+            return self.background
+        itself = np.isin(rows, self._sample) * np.asarray(unit.multiply(unit).sum(axis=1)).ravel()
+        close = (unit @ self._total - itself) / np.maximum(len(self._sample) - (itself > 0), 1)
+        return max(self.background, float(close.mean()) ** 2 / self.background)
 
     def measure(self, rows: Int64, masked_words: list[str]) -> Diversity:
         """Diversity of these rows (positions) with these words left out."""
@@ -60,13 +74,14 @@ class Vocabulary:
             keep[masked] = 0
             vectors = vectors.multiply(keep).tocsr()
         unit = _unit(vectors)
+        background = self.expected(rows, unit)
         cosine = (unit @ unit.T).toarray()
         empty = np.diff(unit.indptr) == 0  # nothing but the pattern, or rare words: such rows are one another's copies
         cosine[np.ix_(empty, empty)] = 1.0
         groups, _ = connected_components(cosine >= _ALIKE, directed=False) if len(rows) else (0, None)
         k = len(rows)
         cohesion = float((cosine.sum() - np.trace(cosine)) / (k * (k - 1))) if k > 1 else 0.0
-        return Diversity(cohesion, cohesion / self.background, int(groups), k)
+        return Diversity(cohesion, cohesion / background, int(groups), k)
 
 
 def _is_hidden(word: str) -> bool:

@@ -35,7 +35,23 @@ def test_cohesion_is_the_mean_cosine_of_tf_idf_vectors():
     found = held.measure(np.asarray([0, 1, 4]), [])
     assert np.isclose(found.cohesion, np.mean([cosine[0, 1], cosine[0, 4], cosine[1, 4]]), atol=1e-5)
     everything = (cosine.sum() - 5) / 20
-    assert np.isclose(found.ratio, found.cohesion / everything, atol=1e-4)
+    close = ((cosine.sum(axis=1) - 1) / 4)[[0, 1, 4]].mean()
+    assert close > everything
+    assert np.isclose(found.ratio, found.cohesion / (close**2 / everything), atol=1e-4)
+
+
+def test_long_rows_are_no_topic_for_being_long():
+    """Every row has some of the common words, a long one most of them."""
+    rng = np.random.default_rng(0)
+    common, rare = [f"of{i}" for i in range(40)], [f"rare{i}" for i in range(3_000)]
+    sizes = [40 if row < 20 else 4 for row in range(400)]
+    texts = [" ".join([*rng.choice(common, size=n // 2, replace=False), *rng.choice(rare, size=n // 2)]) for n in sizes]
+    held = vocabulary(texts)
+    long = held.measure(np.arange(20), [])
+    assert long.cohesion > 2.5 * held.background and long.ratio < 1.6
+    about = " ".join(f"harbour{i}" for i in range(10))
+    topic = [f"{text} {about}" if row < 20 else text for row, text in enumerate(texts)]
+    assert vocabulary(topic).measure(np.arange(20), []).ratio > 1.5 * long.ratio
 
 
 def test_copies_count_once():
