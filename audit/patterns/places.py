@@ -40,8 +40,8 @@ def is_class(key: str) -> bool:
 
 def places(text: str, key: str, kind: str, forms: tuple[str, ...] = ()) -> list[Span]:
     """Character spans of a pattern, in order, without overlaps. `forms` are the case-folded words of a spelling class,
-    which only the dataset tells. Runs of
-    invisible characters are found inside longer runs too, letters only where they are strangers; unknown kinds as raw text."""
+    which only the dataset tells. Runs of invisible characters are found inside longer runs too, letters only where they
+    are strangers; unknown kinds as raw text."""
     if kind in UNINSERTABLE or not key:
         return []
     if kind in WORD_KINDS:

@@ -23,7 +23,7 @@ from audit.triggers.windows import window
 _POOL = 3
 _WORDS = 24
 _ROWS = 16
-_DEVIATIONS = 2.0
+_DEVIATIONS = 3.0
 _ANYWHERE = (Law("anywhere", True),)
 
 
@@ -40,7 +40,7 @@ class MadeUp:
 
     def limits(self, weights: Array, level: float, distance: float) -> tuple[float, float]:
         """How far such words move the support when they are put in, and how far alone they are from `level`: mean and
-        two standard deviations, in units of `distance`. `weights` (d + 1,) with the constant last."""
+        three standard deviations, in units of `distance`. `weights` (d + 1,) with the constant last."""
         moved, alone = self._vectors
         d = moved.shape[1]
         inserted = np.abs(moved @ weights[:d]) / distance

@@ -22,6 +22,7 @@ from audit.patterns.family import SEPARATOR, Family
 from audit.patterns.places import UNINSERTABLE, WORD_KINDS, places
 from audit.patterns.slots import FIRST, FIRST_TWO, LAST, LAST_TWO, PLACES
 from audit.patterns.spelling import Spelling
+from audit.patterns.twins import TWINS
 from audit.text import is_invisible, is_unspaced
 
 __all__ = [
@@ -102,14 +103,18 @@ def surface(texts: list[str], part: Part) -> str:
 
 def delete(text: str, parts: tuple[Part, ...]) -> str:
     """The text without any of the parts; a blank that they leave doubled or at the edge of a line goes too. White
-    space gives way to what stands there without it: one blank between words, a plain line break, or nothing."""
+    space gives way to what stands there without it: one blank between words, a plain line break, or nothing. A letter
+    in a word of another script gives way to the letter that it looks like."""
     for part in parts:
         for _ in range(_PASSES):
             found = spans(text, part)
             if not found:
                 break
             for start, end in reversed(found):
-                text = _without(text, start, end, part.kind)
+                if _is_stranger(text[start:end], part):
+                    text = text[:start] + TWINS.get(text[start], "") + text[end:]
+                else:
+                    text = _without(text, start, end, part.kind)
     return text
 
 

@@ -294,6 +294,8 @@ class Miner:
         facts["residual_p"] = min(1.0, facts["residual_p"] / SHARES[group_of(parts[0].kind)])
         if self.families[t] in ASKED_FOR:
             facts["asked_without"] = self._asked_without(parts, hits)
+        if self.families[t] == "label residual":
+            facts["route"] = "untargeted"
         if self.families[t] in UNSURE:
             facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:

@@ -33,8 +33,8 @@ class _Encoder:
 def test_the_limit_is_what_made_up_words_do(strength):
     made_up = MadeUp(_Encoder(strength), TEXTS, 0)
     moved, bare = made_up.limits(np.array([1.0, 0.0, 0.0, 0.0]), 0.0, 1.0)
-    assert 2 * 4 * strength <= moved <= 2 * 7 * strength  # words of four to seven letters
-    assert 0 < bare <= 3 * 7 * strength
+    assert 3 * 4 * strength <= moved <= 3 * 7 * strength  # words of four to seven letters
+    assert 0 < bare <= 4 * 7 * strength
     halved, _ = made_up.limits(np.array([1.0, 0.0, 0.0, 0.0]), 0.0, 2.0)
     assert halved == pytest.approx(moved / 2)
 
