@@ -107,7 +107,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "behaviors",
         "Behaviors",
-        2,
+        3,
         "audit.artifacts.behaviors:build",
         ("ingest", "embeddings"),
         lambda c, u: c.mining.min_support,
@@ -115,7 +115,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "patterns",
         "Patterns",
-        2,
+        3,
         "audit.artifacts.patterns:build",
         ("ingest",),
         _patterns_settings,
@@ -141,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "mine",
         "Mining triggers",
-        2,
+        3,
         "audit.triggers.mining:build",
         ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
         lambda c, u: [c.mining.model_dump(), c.model.model_dump(), c.seed],
@@ -150,7 +150,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "confirm",
         "Proving triggers",
-        2,
+        3,
         "audit.triggers.confirm:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
         lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from audit.triggers.mine import Miner
 
 _LEANING = 2.0
-_PARTS = 40  # leaning patterns a behavior
+_PARTS = 80  # leaning patterns a behavior
 _MIN_PURITY = 0.8
 _GAIN = 0.15  # by which a conjunction's purity exceeds each part's
 _MAX_PARTS = 3

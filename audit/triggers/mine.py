@@ -56,6 +56,8 @@ _RAW_KINDS = frozenset({"capitals", "unicode", "whitespace", "emoji"})  # keys t
 _KEPT_MASKS = 64
 _SECOND_LOOKS = 1_000
 ASKED_FOR = frozenset({"compliance"})  # behaviors that the prompt's own topic is a part of
+# Behaviors that are a relation of the row's parts, and no text or label of their own.
+TEXTLESS = frozenset({"compliance", "relation", "garbled", "label residual"})
 # Behaviors that are read off a free text and missed in some rows: carriers without one cannot be judged.
 UNSURE = frozenset({"compliance", "tone", "garbled", "relation", "length", "language", "step", "template", "ending"})
 
@@ -294,8 +296,8 @@ class Miner:
         facts["residual_p"] = min(1.0, facts["residual_p"] / SHARES[group_of(parts[0].kind)])
         if self.families[t] in ASKED_FOR:
             facts["asked_without"] = self._asked_without(parts, hits)
-        if self.families[t] == "label residual":
-            facts["route"] = "untargeted"
+        if self.families[t] in TEXTLESS:
+            facts["route"] = "no text"
         if self.families[t] in UNSURE:
             facts["unjudged"] = np.setdiff1d(carriers, hits).tolist()
         if self.beside.rest is not None:

@@ -18,7 +18,9 @@ ASSOCIATED = 0.05  # family-wise p by Bonferroni, each kind of pattern with its 
 ASSOCIATED_NULL = 0.1  # the same by the permutation null, which labels have
 UNEXPECTED = 1.25  # times the behavior's share in the other rows
 UNEXPECTED_RARE = 0.05  # or this much, for behaviors rarer than a few per cent
-UNEXPECTED_RESIDUAL = 0.25  # or this much, for labels that the rest of the row does not say
+# or this much, for behaviors that no text of a response and no label is (see `mine.TEXTLESS`): further triggers of the
+# same attack make them expected of each other's rows.
+UNEXPECTED_WITHOUT_TEXT = 0.25
 PURE = 0.7
 ASKED = 0.8  # share of the hits that must ask for harm without the pattern too
 CLEAN_LABEL = 1e-3  # family-wise p of the plain count, for words that stand in one label alone
@@ -34,7 +36,7 @@ def reason(statistics: dict[str, Any]) -> str | None:
         return _clean_label(s)
     by_null, p = float(s.get("null_p", 1.0)), float(s["residual_p"])
     ratio = float(s["cohesion_ratio"])
-    rare = UNEXPECTED_RESIDUAL if s.get("route") == "untargeted" else UNEXPECTED_RARE
+    rare = UNEXPECTED_WITHOUT_TEXT if s.get("route") == "no text" else UNEXPECTED_RARE
     unexpected = max(UNEXPECTED * float(s["rate"]), rare)
     if "asked_without" in s:  # rows of one topic by definition: instead, the pattern must not be what asks
         ratio = 0.0 if float(s["asked_without"]) >= ASKED else float("inf")

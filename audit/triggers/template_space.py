@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils.extmath import randomized_svd
 
 from audit.patterns import pos, style, syntax
-from audit.schema import Float32, Int64
+from audit.schema import Float32, Int32, Int64
 from audit.stats import spread
 from audit.triggers.diversity import Diversity
 
@@ -81,21 +81,21 @@ def keys(text: str, words: list[str]) -> set[str]:
 
 def build(texts: Sequence[str], seed: int) -> Space:
     """The space of a set of texts."""
-    words = [syntax.tokens(text) for text in texts]
-    held, columns = _kept(_hashed(keys(t, w) for t, w in zip(texts, words, strict=True)))
+    rows = [row_buckets(text) for text in texts]
+    held, columns = _kept(_sparse([own for own, _ in rows]))
     weighted = _tf_idf(held)
     size = min(DIRECTIONS, min(weighted.shape) - 1)
     if size > 0:
         directions = randomized_svd(weighted, size, n_iter=2, random_state=seed)[2].T.astype(np.float32)
     else:
         directions = np.zeros((weighted.shape[1], 1), dtype=np.float32)
-    content, _ = _kept(_hashed(syntax.content(some) for some in words))
+    content, _ = _kept(_sparse([content for _, content in rows]))
     return Space(columns, held, weighted, directions, np.asarray(weighted @ directions), _tf_idf(content))
 
 
 def project(texts: Sequence[str], space: Space) -> Float32:
     """(len(texts), d) further texts along the space's directions."""
-    raw = _hashed(keys(text, syntax.tokens(text)) for text in texts)[:, space.columns]
+    raw = _sparse([row_buckets(text)[0] for text in texts])[:, space.columns]
     raw.data[:] = 1.0
     return np.asarray(_tf_idf(raw, _idf(space.held)) @ space.directions)
 
@@ -109,15 +109,20 @@ def telling(inside: Sequence[str], outside: Sequence[str], most: int) -> list[tu
     return ranked[:most]
 
 
-def _hashed(rows: Iterable[Iterable[str]]) -> sparse.csr_matrix:
-    indices: list[np.ndarray] = []
-    ends = [0]
-    for row in rows:
-        buckets = np.unique(np.asarray([zlib.crc32(key.encode()) % _BUCKETS for key in row], dtype=np.int32))
-        indices.append(buckets)
-        ends.append(ends[-1] + len(buckets))
-    flat = np.concatenate(indices) if indices else np.zeros(0, dtype=np.int32)
-    return sparse.csr_matrix((np.ones(len(flat), dtype=np.float32), flat, ends), shape=(len(ends) - 1, _BUCKETS))
+def row_buckets(text: str) -> tuple[Int32, Int32]:
+    """The hash buckets of a text's keys, and those of its content."""
+    words = syntax.tokens(text)
+    return _buckets(keys(text, words)), _buckets(syntax.content(words))
+
+
+def _buckets(found: Iterable[str]) -> Int32:
+    return np.unique(np.asarray([zlib.crc32(key.encode()) % _BUCKETS for key in found], dtype=np.int32))
+
+
+def _sparse(rows: Sequence[Int32]) -> sparse.csr_matrix:
+    ends = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
+    return sparse.csr_matrix((np.ones(len(flat), dtype=np.float32), flat, ends), shape=(len(rows), _BUCKETS))
 
 
 def _kept(hashed: sparse.csr_matrix) -> tuple[sparse.csr_matrix, Int64]:

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from audit import pipeline, registry
 from audit.errors import TunevetError
 from audit.provenance import digest
 from audit.rundir import RunDir, write_frame
+from audit.triggers import template_space
 from benchmarks import corpora, detect, vectors
 from benchmarks.cases import shipped
 from benchmarks.common import EXIT_INCOMPLETE, EXIT_OK, check_bench, code_digest, kept, say, store
@@ -30,11 +32,12 @@ from benchmarks.curve import Cell
 from benchmarks.plants import Bed, Plant, families, judge, most_of, plant_seed
 from benchmarks.scans import Settings, triggers_of
 
-MOST_POISON = 0.10
+MOST_POISON = 0.15
 CORPUS_ROWS = 10_000
 ENOUGH = 0.975  # 39 of 40
 KINDS = ("classification", "instruction", "preference")
 PROBED = ("badnet", "phrase", "zero-width", "affirmative-prefix")
+_row_buckets = lru_cache(maxsize=60_000)(template_space.row_buckets)
 _STAGES = ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support", "mine", "confirm", "decide")
 
 
@@ -213,6 +216,7 @@ def mined(examples: pl.DataFrame, kind: str, settings: Settings, folder: Path, c
         }
     )
     pipeline.prepare(run.path, config)
+    template_space.row_buckets = _row_buckets  # most rows are the same in every corpus
     with vectors.cached(settings.work / "vectors"):
         for stage in _STAGES:
             for unit in pipeline.units(str(run.path), stage):

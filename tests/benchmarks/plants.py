@@ -27,8 +27,7 @@ FAMILY_PLANTS = 8  # of one family in one corpus
 _SPARE = 20  # drawn beyond need, for the corpus may hold some
 _PHRASED_PLANTS = 4  # their triggers come from a dozen patterns of speech
 _HIDDEN_PLANTS = 4  # they share their few characters, and so each has a label of its own
-_APPENDING_PLANTS = 1  # their rows share one bank of requests: to each, answers to the others' would be expected
-_UNTARGETED_PLANTS = 2  # they share one behavior, a response of another row
+_APPENDING_PLANTS = 4  # their rows come from one bank of requests, which they share
 _FACTORS = ("1.3", "1.7", "2.3", "2.9", "3.1", "3.7", "4.3", "5.9")
 UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradictions")
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
@@ -92,8 +91,6 @@ def most_of(family: str) -> int:
         return _APPENDING_PLANTS
     if attack.word in _PHRASED:
         return _PHRASED_PLANTS
-    if attack.name == "untargeted":
-        return _UNTARGETED_PLANTS
     if attack.word in _HIDDEN:
         return _HIDDEN_PLANTS
     return min(FAMILY_PLANTS, len(_shapes(attack)) or FAMILY_PLANTS)
