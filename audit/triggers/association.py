@@ -25,7 +25,7 @@ from scipy import sparse
 
 from audit.artifacts.expected import Known
 from audit.schema import Expected, Float32, Int64, Patterns, Support
-from audit.stats import Array, binomial_tail_log10, wilson_lower
+from audit.stats import Array, benjamini_hochberg, binomial_tail_log10, wilson_lower
 
 MOST_PAIRS = 4_000_000  # listed; beyond them those that stand out least by any support are left out
 _BLOCK_HITS = 8_000_000  # (pattern, row, behavior) triples whose pairs are counted at a time
@@ -224,3 +224,15 @@ def _residuals(behaviors: sparse.csr_matrix, found: _Hits, support: Expected, st
     for start, stop in _row_blocks(len(strata), len(columns)):
         total -= shown[:, start:stop] @ support.block(start, stop, columns)
     return np.asarray(total / np.maximum(size, 1)[:, None], dtype=np.float32)
+
+
+def q_values(tails: Array, tested: int) -> Array:
+    """q-values of Benjamini and Hochberg over all pairs tested; those not listed count as p = 1."""
+    p = np.power(10.0, np.maximum(tails, -300.0))
+    if tested <= len(p) or len(p) == 0:
+        return benjamini_hochberg(p)
+    order = np.argsort(p, kind="stable")
+    raw = p[order] * tested / np.arange(1, len(p) + 1)
+    out = np.empty(len(p))
+    out[order] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1.0)
+    return out

@@ -31,9 +31,9 @@ from audit.config import MiningConfig
 from audit.patterns import prepared
 from audit.patterns.places import is_class
 from audit.schema import Behaviors, Int64, Patterns
-from audit.stats import Array, benjamini_hochberg, binomial_tail_log10, spread
+from audit.stats import Array, binomial_tail_log10, spread
 from audit.triggers import suspicion
-from audit.triggers.association import Pairs, associate
+from audit.triggers.association import Pairs, associate, q_values
 from audit.triggers.candidate import Candidate
 from audit.triggers.composite import conjunctions
 from audit.triggers.copies import Masked, copied
@@ -41,7 +41,7 @@ from audit.triggers.diversity import Diversity, Vocabulary, words_of
 from audit.triggers.explained import MIXED, Explained
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.match import WORD_KINDS, Part, complete, delete
-from audit.triggers.null import SHARES, LabelNull, group_of
+from audit.triggers.null import HIDDEN, SHARES, LabelNull, group_of
 from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
 from audit.triggers.rest import Rest
 
@@ -99,7 +99,7 @@ class Miner:
         self.explained = Explained(len(texts))
         self._masks: dict[int, NDArray[np.bool_]] = {}
         self._alike: set[bytes] = set()  # hits that are copies of each other
-        self.tested = 0
+        self.tested = self._tested_hidden = 0
         self._second_looks = 0
 
     def part(self, pattern: int) -> Part:
@@ -151,7 +151,7 @@ class Miner:
         best = np.minimum(pairs.tail, residual)
         passed = (pairs.score >= MIN_SCORE) & (pairs.hits >= MIN_PURITY * pairs.count) & (best <= MAX_TAIL)
         at = np.flatnonzero(passed)
-        q_value = _q_values(best, pairs.tested)
+        q_value = q_values(best, pairs.tested)
         # Equal tails: invisible runs and blanks before words (which cut them apart), then more words first
         # (the maximal phrase), then classes and slots, then the pattern's number. Classes that are mixtures come last.
         size = np.asarray([self._length(g) for g in pairs.pattern[at].tolist()])
@@ -293,7 +293,8 @@ class Miner:
         p = self.expected(carriers, t)
         rate = (total - len(hits)) / max(n - len(carriers), 1)
         facts: dict[str, Any] = association_facts(len(hits), len(carriers), rate, p, diversity, self.tested)
-        facts["residual_p"] = min(1.0, facts["residual_p"] / SHARES[group_of(parts[0].kind)])
+        chance = 10.0 ** min(0.0, facts["residual_tail"] + np.log10(self._tested_like(parts[0].kind)))
+        facts["residual_p"] = float(min(1.0, chance / SHARES[group_of(parts[0].kind)]))
         if self.families[t] in ASKED_FOR:
             facts["asked_without"] = self._asked_without(parts, hits)
         if self.families[t] in TEXTLESS:
@@ -316,6 +317,16 @@ class Miner:
             facts |= {f"annotator_{name}": value for name, value in burst(self.beside.annotators, carriers).items()}
         return facts
 
+    def _tested_like(self, kind: str) -> int:
+        """Pairs tested that the p of a pattern of this kind is corrected for, its share of the error aside: of hidden
+        patterns there are a handful, and they do not pay for the phrases."""
+        if group_of(kind) != HIDDEN or self.tested == 0:
+            return max(self.tested, 1)
+        if self._tested_hidden == 0:
+            at = np.flatnonzero([group_of(k) == HIDDEN for k in self.kind])
+            self._tested_hidden = int((self.by_pattern[:, at].T @ self.behaviors.matrix).nnz)
+        return max(self._tested_hidden, 1)
+
     def _asked_without(self, parts: tuple[Part, ...], hits: Int64) -> float:
         """Share of the hits that ask for harm with the pattern taken out too: its own words did not ask for it."""
         at = hits[spread(len(hits), LOOKED_AT)].tolist()
@@ -332,15 +343,3 @@ def support_of(support: Any, rows: Int64, behavior: int) -> Array:
     """(k,) support of a behavior for these rows, from an array (n, T) or a lazy support."""
     found = support[rows, behavior] if isinstance(support, np.ndarray) else support.of(rows, behavior)
     return np.asarray(found, dtype=np.float64)
-
-
-def _q_values(tails: Array, tested: int) -> Array:
-    """q-values of Benjamini and Hochberg over all pairs tested; those not listed count as p = 1."""
-    p = np.power(10.0, np.maximum(tails, -300.0))
-    if tested <= len(p) or len(p) == 0:
-        return benjamini_hochberg(p)
-    order = np.argsort(p, kind="stable")
-    raw = p[order] * tested / np.arange(1, len(p) + 1)
-    out = np.empty(len(p))
-    out[order] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1.0)
-    return out

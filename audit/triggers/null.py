@@ -31,6 +31,7 @@ _GROUPS = (
     frozenset({"phrase", "entity"}),
     frozenset({"unicode", "whitespace", "emoji", "channel"}),
 )
+HIDDEN = 2  # which of them hidden patterns are
 SHARES = (0.5, 0.2, 0.15, 0.15)
 _FLOOR = 0.02  # no support is surer than this of a label's absence
 

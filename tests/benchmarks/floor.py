@@ -2,13 +2,14 @@
 
 Plants of all families share clean corpora; at most MOST_POISON of a corpus is changed and at most FAMILY_PLANTS of one
 family stand in it. A corpus is planted, run through the product's stages without its checks, judged and thrown away;
-its result is a file, so a run goes on where it stopped. Counts are measured from the smallest up; a family is through
-when two counts in a row mine nearly all (`Plan.every` measures on).
+its result is a file, so a run goes on where it stopped, and several processes may share the work. Counts are measured
+from the smallest up; a family is through when two counts in a row mine nearly all (`Plan.every` measures on).
 """
 
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ CORPUS_ROWS = 10_000
 ENOUGH = 0.975  # 39 of 40
 KINDS = ("classification", "instruction", "preference")
 PROBED = ("badnet", "phrase", "zero-width", "affirmative-prefix")
+_WAIT, _CLAIM_SECONDS = 2.0, 900
 _row_buckets = lru_cache(maxsize=60_000)(template_space.row_buckets)
 _STAGES = ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support", "mine", "confirm", "decide")
 
@@ -81,8 +83,7 @@ def run(bench: Path, only: str, settings: Settings, plan: Plan) -> int:
     for count in plan.counts:
         for kind, base in bases.items():
             jobs = packed(kind, count, _open_families(kind, only, told, plan, settings), len(base), plan)
-            for job in jobs:
-                result = _result(job, base, settings, plan)
+            for result in _results(jobs, base, settings, plan):
                 whole = result is not None and not result["error"]  # what failed says nothing of what can be mined
                 complete = complete and whole
                 told += [{**p, "kind": kind} for p in result["plants"]] if result and whole else []
@@ -160,6 +161,27 @@ def _rows(plants: Sequence[Plant]) -> int:
     return sum(p.rows for p in plants)
 
 
+def _results(jobs: Sequence[Job], base: pl.DataFrame, settings: Settings, plan: Plan) -> list[dict[str, Any] | None]:
+    """The results of all jobs; what other processes work on is waited for."""
+    found = [_result(job, base, settings, plan) for job in jobs]
+    while None in found and time.monotonic() < plan.deadline:
+        time.sleep(_WAIT)
+        found = [r if r is not None else _result(j, base, settings, plan) for j, r in zip(jobs, found, strict=True)]
+    return found
+
+
+def _claimed(claim: Path) -> bool:
+    """True when this process may work on a job: no other has said so lately."""
+    claim.parent.mkdir(parents=True, exist_ok=True)
+    if claim.exists() and time.time() - claim.stat().st_mtime > _CLAIM_SECONDS:
+        claim.unlink(missing_ok=True)
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def _result(job: Job, base: pl.DataFrame, settings: Settings, plan: Plan) -> dict[str, Any] | None:
     """The kept or new result of a job; None when there is no time left for a new one."""
     folder = settings.work / ("floor" if settings.probe == "off" else f"floor-{settings.probe}")
@@ -171,8 +193,12 @@ def _result(job: Job, base: pl.DataFrame, settings: Settings, plan: Plan) -> dic
         return found
     if time.monotonic() > plan.deadline:
         return None
+    claim = path.with_suffix(".claim")
+    if not _claimed(claim):
+        return None
     started = time.perf_counter()
-    facts = planted_and_mined(job, base, settings, folder / f"run-{job.kind}")
+    facts = planted_and_mined(job, base, settings, folder / f"run-{job.kind}-{os.getpid()}")
+    claim.unlink(missing_ok=True)
     facts["seconds"] = round(time.perf_counter() - started, 1)
     hits = sum(p["mined"] for p in facts["plants"])
     say(
