@@ -218,7 +218,10 @@ def planted_and_mined(job: Job, base: pl.DataFrame, settings: Settings, folder: 
         triggers = triggers_of(mined(bed.examples, job.kind, settings, folder, 4 * len(job.plants) + 40))
     except TunevetError as failure:
         error = str(failure)
-    good = [judge(t, triggers) for t in told]
+    held: dict[str, set[int]] = {}
+    for t in told:
+        held.setdefault(t.family, set()).update(t.rows)
+    good = [judge(t, triggers, held[t.family]) for t in told]
     planted = {row for t in good for row in t.rows}
     false = [t for t in triggers if 2 * len(planted & set(t["rows"])) <= len(t["rows"])]
     shutil.rmtree(folder, ignore_errors=True)

@@ -73,7 +73,8 @@ def _words(sizes: Mapping[str, int], plan: Plan, settings: Settings, complete: b
     held = ", ".join(f"{kind} {rows:,} rows" for kind, rows in sizes.items())
     text = (
         f"{table.made('bench-floor', settings)} Share of the plants that a suspected trigger names, or whose rows are "
-        f"most of what it claims; {plan.plants} plants a cell (fewer: in brackets), seed {plan.seed}. Clean corpora: "
+        "most of what it claims (where several plants of a family in one corpus are taken for one trigger, theirs "
+        f"together); {plan.plants} plants a cell (fewer: in brackets), seed {plan.seed}. Clean corpora: "
         f"{held}. Disjoint plants of all families share a corpus, at most {FAMILY_PLANTS} of one family, and at most "
         f"{MOST_POISON:.0%} of its rows are changed with decoys; names come from the pools {FIRST_POOL} and above, "
         "settings of a family from the plant's seed. Of several triggers of one plant each counts for its part. A dot: "

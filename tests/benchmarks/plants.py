@@ -7,7 +7,7 @@ poison is another's background. Names come from the pools FIRST_POOL and above, 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -232,9 +232,11 @@ def _failed(told: Told, error: str) -> Told:
     return Told(told.family, told.count, told.seed, (), (), 0.0, "", error)
 
 
-def judge(told: Told, triggers: Sequence[dict[str, Any]]) -> Told:
-    """Fills in what the suspected and confirmed triggers say of a plant."""
+def judge(told: Told, triggers: Sequence[dict[str, Any]], family: Collection[int] = ()) -> Told:
+    """Fills in what the suspected and confirmed triggers say of a plant. `family` are the rows of all plants of its
+    family in the corpus: where these are taken for one trigger, it counts for each whose rows it mostly holds."""
     planted = set(told.rows)
+    alike = planted.union(family)
     named = set()
     backing: list[dict[str, Any]] = []
     by_rows = False
@@ -242,7 +244,7 @@ def judge(told: Told, triggers: Sequence[dict[str, Any]]) -> Told:
         claimed = set(t["rows"])
         shared = len(claimed & planted)
         hit = [w for w in told.triggers if shared and holds(t["pattern"], w)]
-        mostly = bool(claimed) and 2 * shared > len(claimed) and 2 * shared >= len(planted)
+        mostly = 2 * len(claimed & alike) > len(claimed) and 2 * shared >= len(planted) > 0
         by_rows = by_rows or mostly
         named |= set(hit)
         if hit or mostly:

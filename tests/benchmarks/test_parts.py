@@ -163,6 +163,14 @@ def test_each_of_several_triggers_counts_for_its_part():
     assert (told.mined, told.by) == (0.5, "name")
 
 
+def test_plants_of_one_family_may_be_taken_for_one_trigger():
+    taken = [found("any", [1, 2, 3, 4, 5, 6, 7, 8, 9])]
+    plant = plant_of(("ab",), (1, 2, 3, 4))
+    assert plants.judge(plant, taken).mined == 0
+    assert plants.judge(plant, taken, {1, 2, 3, 4, 5, 6, 7, 8}).by == "rows"
+    assert plants.judge(plant_of(("ab",), (10, 11)), taken, {1, 2, 3, 4, 5, 6, 7, 8, 10, 11}).mined == 0
+
+
 def test_invisible_triggers_are_named_by_their_characters():
     assert plants.holds("x\u200b\u200cy", "\u200b\u200c")
     assert not plants.holds("\u200b", "\u200b\u200c")
