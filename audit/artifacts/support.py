@@ -124,14 +124,20 @@ def margins(chosen: Vectors, rejected: Vectors, extra: Float32, folds: Int32, se
         train = _sample(np.flatnonzero(folds != fold), seed)
         if len(train) < 2:
             continue
-        x = differences(train)
-        sides = np.repeat([1, 0], len(train))
-        model = LogisticRegression(C=3.0, fit_intercept=False, max_iter=200).fit(np.concatenate([x, -x]), sides)
+        model = preference_model(differences(train), seed)
         held = np.flatnonzero(folds == fold)
         for start in range(0, len(held), BLOCK_ROWS):
             part = held[start : start + BLOCK_ROWS]
             out[part] = model.decision_function(differences(part))
     return out
+
+
+def preference_model(differences: Float32, seed: int) -> LogisticRegression:
+    """The logistic regression of `margins`, of (n, m) chosen minus rejected; of more rows than it is fitted to a
+    sample."""
+    x = differences[_sample(np.arange(len(differences)), seed)]
+    model = LogisticRegression(C=3.0, fit_intercept=False, max_iter=200)
+    return model.fit(np.concatenate([x, -x]), np.repeat([1, 0], len(x)))
 
 
 def attribute_differences(examples: pl.DataFrame) -> Float32:

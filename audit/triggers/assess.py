@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit.artifacts.expected import Vectors
 from audit.models.encoder import Encoder
-from audit.schema import Float32
+from audit.schema import Float32, Int64
 from audit.stats import spread
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import delete
@@ -30,18 +30,22 @@ _OTHERS = 800
 
 
 def masked_auc(
-    candidate: Candidate, texts: list[str], vectors: Float32 | Vectors, encoder: Encoder, seed: int
+    candidate: Candidate,
+    texts: list[str],
+    vectors: Float32 | Vectors,
+    encoder: Encoder,
+    seed: int,
+    among: Int64 | None = None,
 ) -> float | None:
-    """AUC of carriers, pattern deleted, against random other rows; None below 20 carriers. `vectors` (n, d)
-    are the prompts' embeddings."""
+    """AUC of carriers, pattern deleted, against random other rows, all of them or those in `among`; None below 20
+    carriers. `vectors` (n, d) are the prompts' embeddings."""
     rows = candidate.hits or candidate.carriers
     if len(rows) < VALID_FROM:
         return None
     rng = np.random.default_rng(seed)
     rows = tuple(rows[i] for i in spread(len(rows), _AT_MOST))
     masked = encoder.encode([delete(texts[i], candidate.parts) for i in rows])
-    carriers = set(candidate.carriers)
-    free = np.asarray([i for i in range(len(texts)) if i not in carriers], dtype=np.int64)
+    free = np.setdiff1d(np.arange(len(texts)) if among is None else among, candidate.carriers)
     if len(free) < VALID_FROM:
         return None
     others = vectors[np.sort(rng.choice(free, size=min(_OTHERS, len(free)), replace=False))]

@@ -2,9 +2,9 @@
 
 No residual sees it, for the label is what the rest of each row says. What is left is that a word which means
 nothing for the label, in rows that have nothing in common but their label, would stand in other labels too.
-Three tests in order of cost: the exact tail of the plain count; the cohesion of the masked rows in units of the
+Four tests in order of cost: the exact tail of the plain count; the cohesion of the masked rows in units of the
 label's own rows; what the embedding of the word itself, and the word put into other rows, calls for (of a word that the
-encoder does not know no more than made-up words call for).
+encoder does not know no more than made-up words call for); a classifier that tells the masked rows from the label's.
 
 Source: marginal tails after He et al. 2023, arXiv:2305.11596; clean-label triggers, Gan et al. 2022.
 Misses: a trigger that means its label ("wonderful" for praise), one that stands in other labels too, and one in fewer
@@ -18,6 +18,7 @@ import numpy as np
 from audit.schema import Int64
 from audit.stats import spread
 from audit.triggers import suspicion
+from audit.triggers.assess import masked_auc
 from audit.triggers.association import Pairs
 from audit.triggers.candidate import Candidate
 from audit.triggers.diversity import words_of
@@ -52,11 +53,21 @@ def clean_label(miner: Miner, pairs: Pairs, meaning: Meaning) -> list[Candidate]
         measured += 1
         facts = meaning.measure(made.parts, made.surfaces, made.laws, t, carriers)
         made.statistics.update(facts, **limits)
-        made = with_suspicion(made)
+        made = _compared(with_suspicion(made), miner.having(t), meaning)
         if made.statistics["suspected"]:
             miner.explained.add(hits)
             found.append(made)
     return found
+
+
+def _compared(made: Candidate, having: Int64, meaning: Meaning) -> Candidate:
+    """The candidate with `class_auc`, how well its rows without it are told from other rows of the label, where it is
+    suspected and there are enough of them."""
+    if made.statistics["suspected"]:
+        auc = masked_auc(made, meaning.texts, meaning.rest.predictors.vectors, meaning.encoder, meaning.seed, having)
+        if auc is not None:
+            made.statistics["class_auc"] = auc
+    return with_suspicion(made)
 
 
 def _apart(miner: Miner, pairs: Pairs) -> list[tuple[int, float, float]]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from audit import artifacts
 from audit.artifacts import tags
-from audit.artifacts.support import label_codes
+from audit.artifacts.support import attribute_differences, label_codes, vectors
 from audit.models.encoder import Encoder
 from audit.rundir import Context, read_json, write_json
 from audit.schema import Int32
@@ -23,6 +23,7 @@ from audit.triggers.one_sided import mine_one_sided
 from audit.triggers.rest import Rest
 from audit.triggers.reversal import mine_reversal
 from audit.triggers.second_look import look_again
+from audit.triggers.sides import Sides
 from audit.triggers.templates import find_templates
 from audit.triggers.topics import mine_topics
 from audit.triggers.untargeted import mine_free_form, mine_untargeted
@@ -63,8 +64,8 @@ def build(ctx: Context, unit: str) -> list[Path]:
         # What a swap does to lengths or refusals is the swap, not a second trigger.
         swapped = [set(c.carriers) for c in reversed_by]
         apart = [c for c in found if not any(len(rows & set(c.hits)) >= VARIANT * len(c.hits) for rows in swapped)]
-        sides = [examples[name].fill_null("").to_list() for name in ("response", "rejected")]
-        found = reversed_by + apart + mine_one_sided(sides[0], sides[1], miner.vocabulary, ctx.config.mining)
+        sides = _sides(ctx, examples, meaning.encoder)
+        found = reversed_by + apart + mine_one_sided(*sides.texts, miner.vocabulary, ctx.config.mining, sides)
         found.sort(key=lambda c: not c.statistics["suspected"])
     ctx.progress.advance(1)
     path = ctx.run / "triggers" / "candidates.json"
@@ -75,6 +76,13 @@ def build(ctx: Context, unit: str) -> list[Path]:
 def load(path: Path) -> list[Candidate]:
     """Candidates as the miner wrote them."""
     return [Candidate.from_dict(raw) for raw in read_json(path)]
+
+
+def _sides(ctx: Context, examples: pl.DataFrame, encoder: Encoder) -> Sides:
+    chosen, rejected = (vectors(ctx.run, name) for name in ("response", "rejected"))
+    assert chosen is not None and rejected is not None  # where there is a margin
+    texts = (examples["response"].fill_null("").to_list(), examples["rejected"].fill_null("").to_list())
+    return Sides(texts, (chosen, rejected), attribute_differences(examples), encoder, ctx.config.seed)
 
 
 def _codes(ctx: Context, examples: pl.DataFrame) -> Int32:

@@ -15,6 +15,7 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.match import UNINSERTABLE
 from audit.triggers.meaning import Meaning
 from audit.triggers.mine import with_suspicion
+from audit.triggers.suspicion import means_its_label
 
 _MOST = 24  # suspects that are looked at again
 
@@ -42,4 +43,6 @@ def _measured(candidate: Candidate, meaning: Meaning, vectors: Vectors, seed: in
         c = candidate
         rows = np.asarray(c.carriers, dtype=np.int64)
         c.statistics.update(meaning.measure(c.parts, c.surfaces, c.laws, c.behavior, rows))
+        if means_its_label(c.statistics):  # unless made-up words would too
+            c.statistics.update(meaning.limits(c.surfaces, c.behavior, rows))
     return candidate
