@@ -33,6 +33,7 @@ from audit.patterns.places import is_class
 from audit.schema import Behaviors, Int64, Patterns
 from audit.stats import Array, binomial_tail_log10, spread
 from audit.triggers import suspicion
+from audit.triggers.assess import HONEST_RATIO
 from audit.triggers.association import Pairs, associate, q_values
 from audit.triggers.candidate import Candidate
 from audit.triggers.composite import conjunctions
@@ -42,7 +43,7 @@ from audit.triggers.explained import MIXED, Explained
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.match import WORD_KINDS, Part, complete, delete
 from audit.triggers.null import HIDDEN, SHARES, LabelNull, group_of
-from audit.triggers.phrases import LOOKED_AT, companions, grow, make_candidate
+from audit.triggers.phrases import LOOKED_AT, companions, grow_all, make_candidate
 from audit.triggers.rest import Rest
 
 # The gate. What passes it on honest data is listed, not suspected: see `suspicion`.
@@ -195,12 +196,12 @@ class Miner:
             self._alike.add(key)  # patterns of copies come by the thousand, with the same rows
             return None
         held = [self.texts[i] for i in hits[:LOOKED_AT].tolist()]
-        grown = tuple(grow(held, part) for part in parts)
+        grown = grow_all(held, parts)
         if grown != parts:
             parts, diversity = grown, self.vocabulary.measure(hits, words_of(grown))
         if diversity.distinct < self.settings.min_support:
             return None
-        if late and self.is_variant(carriers, hits, diversity.ratio):
+        if late and self.is_variant(carriers, hits, self._ratio_with_companions(parts, hits, diversity.ratio)):
             return None
         repeated = self._copied(parts, t)
         if repeated and not self._outlives_copy(carriers, t, repeated):
@@ -284,6 +285,14 @@ class Miner:
         for g in more:
             carriers = np.intersect1d(carriers, self.carriers(g))
         return (*parts, *map(self.part, more)), "composite", carriers
+
+    def _ratio_with_companions(self, parts: tuple[Part, ...], hits: Int64, ratio: float) -> float:
+        """How alike the hits are beside the parts and the words that stand with them in every hit, such as the frame of
+        a hidden comment."""
+        if ratio <= HONEST_RATIO:
+            return ratio
+        more = companions(self.texts, self.patterns, hits, parts)
+        return self.vocabulary.measure(hits, words_of((*parts, *map(self.part, more)))).ratio if more else ratio
 
     def statistics(
         self, parts: tuple[Part, ...], carriers: Int64, hits: Int64, t: int, diversity: Diversity

@@ -40,7 +40,7 @@ def make_candidate(
 ) -> Candidate:
     """Grows word parts to their maximal phrase and reads surfaces and position laws off the hits."""
     held = [texts[i] for i in hits[spread(len(hits), LOOKED_AT)].tolist()]
-    grown = tuple(grow(held, part) for part in parts)
+    grown = grow_all(held, parts)
     surfaces = tuple(part.text if part.kind in UNINSERTABLE else surface(held, part) for part in grown)
     laws = tuple(law(held, part) for part in grown)
     if kind != "composite":
@@ -59,17 +59,30 @@ def make_candidate(
     )
 
 
-def grow(texts: list[str], part: Part) -> Part:
-    """The longest phrase, to 8 words, that surrounds a word part in every one of these texts."""
+def grow_all(texts: list[str], parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Each part grown to its longest phrase, the first one first; none into another's words."""
+    out = list(parts)
+    for i, part in enumerate(parts):
+        out[i] = grow(texts, part, tuple(out[:i] + out[i + 1 :]))
+    return tuple(out)
+
+
+def grow(texts: list[str], part: Part, beside: tuple[Part, ...] = ()) -> Part:
+    """The longest phrase, to 8 words, that surrounds a word part in every one of these texts and does not stand on the
+    same characters as the parts `beside` it."""
     if part.kind not in WORD_KINDS:
         return part
+    taken = [list(_places(text, beside)) for text in texts[:_COMPARED]] if beside else []
     while len(part.text.split(" ")) < _MAX_PHRASE:
         for left in (True, False):
             neighbour = _common_neighbour(texts, part, left)
-            if neighbour:
-                text = f"{neighbour} {part.text}" if left else f"{part.text} {neighbour}"
-                part = Part(text, "phrase")
-                break
+            if neighbour is None:
+                continue
+            longer = Part(f"{neighbour} {part.text}" if left else f"{part.text} {neighbour}", "phrase")
+            if any(_overlap(spans(text, longer), held) for text, held in zip(texts, taken, strict=False)):
+                continue
+            part = longer
+            break
         else:
             return part
     return part

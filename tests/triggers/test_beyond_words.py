@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from corpora import corpus
@@ -92,7 +94,14 @@ def test_topics_are_listed_and_never_suspected(rng):
 
 
 class _NoMeaning:
-    """No pattern moves any support."""
+    """No pattern moves any support; every text is of two numbers, and which row is of which kind no text tells."""
+
+    def __init__(self, texts=(), vectors=np.zeros((0, 2), dtype=np.float32)):
+        self.texts, self.seed, self.encoder = list(texts), 0, self
+        self.rest = SimpleNamespace(predictors=SimpleNamespace(vectors=vectors))
+
+    def encode(self, texts):
+        return np.random.default_rng(len(texts)).normal(size=(len(texts), 2)).astype(np.float32)
 
     def bare(self, *given):
         return 0.0
@@ -127,10 +136,16 @@ def test_a_word_of_one_label_without_meaning_is_a_clean_label_suspect(rng):
     expected[sorted(made.shows["QQ"])] = 0.95
     miner.support = Known(expected)
     assert not [c for c in miner.candidates() if c.statistics["suspected"]]
-    found = clean_label(miner, miner.pairs, _NoMeaning())
+    vectors = rng.normal(size=(900, 2)).astype(np.float32)
+    found = clean_label(miner, miner.pairs, _NoMeaning(miner.texts, vectors))
     assert [c.pattern for c in found] == ["cf"] and list(found[0].hits) == rows
-    assert clean_label(_fresh(miner), miner.pairs, _Telling()) == []
-    assert [c.pattern for c in clean_label(_fresh(miner), miner.pairs, _TellingAsAnyWord())] == ["cf"]
+    assert clean_label(_fresh(miner), miner.pairs, _Telling(miner.texts, vectors)) == []
+    assert [c.pattern for c in clean_label(_fresh(miner), miner.pairs, _TellingAsAnyWord(miner.texts, vectors))] == [
+        "cf"
+    ]
+    # Rows that a classifier tells from the label's others are about one thing.
+    of_one_topic = _NoMeaning(miner.texts, vectors + np.float32(4))
+    assert clean_label(_fresh(miner), miner.pairs, of_one_topic) == []
 
 
 def _fresh(miner):

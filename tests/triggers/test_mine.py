@@ -14,9 +14,9 @@ from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity
 from audit.triggers.facts import association_facts, burst, stratified_score
 from audit.triggers.judge import FAMILY_WISE
-from audit.triggers.match import Law, Part
+from audit.triggers.match import Law, Part, delete
 from audit.triggers.mine import Explained
-from audit.triggers.phrases import grow
+from audit.triggers.phrases import grow, grow_all
 from audit.triggers.reversal import mine_reversal
 
 
@@ -174,6 +174,10 @@ def test_growing_takes_in_what_stands_beside_a_word_everywhere():
     assert grow(texts, Part("mind", "token")) == Part("mind the gap ,", "phrase")
     assert grow(["a x", "x b"], Part("x", "token")) == Part("x", "token")
     assert grow(["a b c d e f g h i j"] * 2, Part("e", "token")).text.count(" ") == 7
+    long = ["Now. There was a green otter beside the old farmhouse one morning. Then."] * 2
+    grown = grow_all(long, (Part("farmhouse", "token"), Part("was", "token")))  # neither in the other's words
+    assert grown == (Part("a green otter beside the old farmhouse one", "phrase"), Part("now . there was", "phrase"))
+    assert delete(long[0], grown) == "morning. Then."
     assert grow(["a\u200bb"] * 2, Part("\u200b", "unicode")) == Part("\u200b", "unicode")
 
 
