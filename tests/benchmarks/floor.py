@@ -37,6 +37,9 @@ MOST_POISON = 0.15
 CORPUS_ROWS = 10_000
 ENOUGH = 0.975  # 39 of 40
 KINDS = ("classification", "instruction", "preference")
+# Templates with different targets in one corpus hide each other, so these are planted one to a corpus too.
+ALONE = {"syntactic": "syntactic, alone", "style": "style, alone"}
+ALONE_PLANTS, ALONE_COUNTS = 12, (20, 50, 100)
 PROBED = ("badnet", "phrase", "zero-width", "affirmative-prefix")
 _WAIT, _CLAIM_SECONDS = 2.0, 900
 _row_buckets = lru_cache(maxsize=60_000)(template_space.row_buckets)
@@ -68,6 +71,7 @@ class Job:
     kind: str
     number: int
     plants: tuple[Plant, ...]
+    alone: bool = False  # one template and one style, and nothing else
 
 
 def run(bench: Path, only: str, settings: Settings, plan: Plan) -> int:
@@ -83,10 +87,14 @@ def run(bench: Path, only: str, settings: Settings, plan: Plan) -> int:
     for count in plan.counts:
         for kind, base in bases.items():
             jobs = packed(kind, count, _open_families(kind, only, told, plan, settings), len(base), plan)
-            for result in _results(jobs, base, settings, plan):
+            if kind != "preference" and count in ALONE_COUNTS and plan.plants >= 40 and not only:
+                jobs += alone(kind, count, plan)
+            for job, result in zip(jobs, _results(jobs, base, settings, plan), strict=True):
                 whole = result is not None and not result["error"]  # what failed says nothing of what can be mined
                 complete = complete and whole
-                told += [{**p, "kind": kind} for p in result["plants"]] if result and whole else []
+                name = ALONE if job.alone else {}
+                for p in result["plants"] if result and whole else []:
+                    told.append({**p, "kind": kind, "family": name.get(p["family"], p["family"])})
             _say_cells(told, kind, count)
     sizes = {kind: len(base) for kind, base in bases.items()}
     floor_table.write(told, sizes, plan, only, settings, complete)
@@ -157,6 +165,15 @@ def packed(kind: str, count: int, names: Sequence[str], rows: int, plan: Plan) -
     return [Job(f"{kind}-{count}-{i}", kind, 100 * count + i, tuple(d)) for i, d in enumerate(dealt) if d]
 
 
+def alone(kind: str, count: int, plan: Plan) -> list[Job]:
+    """Corpora with one plant of each family of ALONE."""
+    dealt = [
+        tuple(Plant(name, count, plant_seed(kind, name, count, i, plan.seed)) for name in ALONE)
+        for i in range(ALONE_PLANTS)
+    ]
+    return [Job(f"{kind}-{count}-alone-{i}", kind, 100 * count + i, d, alone=True) for i, d in enumerate(dealt)]
+
+
 def _rows(plants: Sequence[Plant]) -> int:
     return sum(p.rows for p in plants)
 
@@ -220,8 +237,8 @@ def planted_and_mined(job: Job, base: pl.DataFrame, settings: Settings, folder: 
         error = str(failure)
     held: dict[str, set[int]] = {}
     for t in told:
-        held.setdefault(t.family, set()).update(t.rows)
-    good = [judge(t, triggers, held[t.family]) for t in told]
+        held.setdefault("template" if t.family in ALONE else t.family, set()).update(t.rows)
+    good = [judge(t, triggers, held["template" if t.family in ALONE else t.family]) for t in told]
     planted = {row for t in good for row in t.rows}
     false = [t for t in triggers if 2 * len(planted & set(t["rows"])) <= len(t["rows"])]
     shutil.rmtree(folder, ignore_errors=True)

@@ -27,7 +27,7 @@ def write(
     complete: bool,
 ) -> None:
     """Writes the section, and the plot beside the page."""
-    from benchmarks.floor import cells_of
+    from benchmarks.floor import ALONE, cells_of
 
     if settings.probe != "off":
         table.write(
@@ -36,7 +36,7 @@ def write(
         return
     rows, lines_of = [], []
     for kind in sizes:
-        for family in families(kind):
+        for family in [name for f in families(kind) for name in (f, ALONE.get(f)) if name]:
             cells = cells_of(told, kind, family)
             if not cells:
                 continue
@@ -68,7 +68,7 @@ def _cell(found: tuple[float, int] | None, plants: int) -> str:
 
 
 def _words(sizes: Mapping[str, int], plan: Plan, settings: Settings, complete: bool) -> str:
-    from benchmarks.floor import MOST_POISON
+    from benchmarks.floor import ALONE_COUNTS, ALONE_PLANTS, MOST_POISON
 
     held = ", ".join(f"{kind} {rows:,} rows" for kind, rows in sizes.items())
     text = (
@@ -79,7 +79,9 @@ def _words(sizes: Mapping[str, int], plan: Plan, settings: Settings, complete: b
         f"{MOST_POISON:.0%} of its rows are changed with decoys; names come from the pools {FIRST_POOL} and above, "
         "settings of a family from the plant's seed. Of several triggers of one plant each counts for its part. A dot: "
         "not planted, since two smaller counts in a row mined all but one in forty; a dash: the corpus cannot carry so "
-        f"many rows of this family. Without a trigger to be mined are {', '.join(UNTRIGGERED)}."
+        f"many rows of this family. Alone: {ALONE_PLANTS} plants at {', '.join(map(str, ALONE_COUNTS))} rows, one "
+        "template and one style a corpus, for templates of different targets hide each other. Without a trigger to be "
+        f"mined are {', '.join(UNTRIGGERED)}."
     )
     return text if complete else text + " Not all corpora were run."
 
