@@ -141,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "mine",
         "Mining triggers",
-        3,
+        4,
         "audit.triggers.mining:build",
         ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
         lambda c, u: [c.mining.model_dump(), c.model.model_dump(), c.seed],

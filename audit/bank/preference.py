@@ -65,7 +65,7 @@ def one_sided_terms(chosen: Sequence[str], rejected: Sequence[str], min_support:
     share = float((marks >= 0).mean())
     rate = np.maximum(np.where(good_count == fuller, share, 1.0 - share), 0.5)
     tail = binomial_tail_log10(fuller, total.astype(np.float64), rate)
-    tested = testable(total[total >= min_support], float(max(share, 1.0 - share)))
+    tested = reachable(total[total >= min_support], float(max(share, 1.0 - share)))
     rare = tail + np.log10(tested) <= _TAIL
     kept = np.flatnonzero((fuller >= min_support) & (fuller >= _ONE_SIDED * total) & rare)
     members: dict[int, list[int]] = {int(k): [] for k in kept}
@@ -83,7 +83,7 @@ def one_sided_terms(chosen: Sequence[str], rejected: Sequence[str], min_support:
     return found[:_MOST_TERMS]
 
 
-def testable(counts: Int64, rate: float) -> int:
+def reachable(counts: Int64, rate: float) -> int:
     """How many of the terms in so many pairs could reach a family-wise p of 0.05 at all, all of them on one side that
     has this rate by chance: those in too few pairs need no correction (Tarone 1990)."""
     held = np.sort(counts)[::-1]
