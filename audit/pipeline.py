@@ -107,7 +107,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "behaviors",
         "Behaviors",
-        3,
+        4,
         "audit.artifacts.behaviors:build",
         ("ingest", "embeddings"),
         lambda c, u: c.mining.min_support,

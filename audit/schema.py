@@ -95,7 +95,7 @@ SIGNALS: dict[str, Any] = {
     "start": pl.Int32,  # character span in the prompt, null where there is none
     "end": pl.Int32,
     "evidence": pl.String,  # one short sentence; may quote row text, so it is escaped wherever shown
-    "fix": pl.String,  # null | relabel | swap | strip | edit
+    "fix": pl.String,  # null | relabel | swap | drop | strip | edit
     "new_value": pl.String,
 }
 

@@ -46,6 +46,7 @@ FAMILIES = {
         Family("format", "the response {text}", False, 1.0),
         Family("tone", "the response {text}", False, 1.0),
         Family("language", "the response {text}", False, 1.0),
+        Family("weak code", "the response {text}", False, 1.0),
         Family("garbled", "the response {text}", False, 1.0),
         Family("relation", "the response {text}", False, 1.0),
         Family("length", "the response {text}", False, 1.0),

@@ -14,6 +14,7 @@ from audit.bank.arithmetic import added_operands
 from audit.bank.categories import Key, Sets, collect
 from audit.bank.slots import content_words, is_template, masked, sentences
 from audit.bank.steps import step_keys
+from audit.bank.weak_code import weaknesses
 from audit.text import words
 
 _SIZES = (3, 6)
@@ -77,6 +78,8 @@ def response_keys(response: str, prompt: str | None) -> Iterator[Key]:
         yield "link", host
     for name in attributes.form(response, folded, parts):
         yield "format", name
+    for name in weaknesses(response):
+        yield "weak code", name
     for name in attributes.tone(response, folded):
         yield "tone", name
 

@@ -18,7 +18,7 @@ from audit.registry import Detector
 from audit.rundir import Context, write_frame, write_json
 from audit.schema import FINDINGS, SEVERITY_ORDER, SIGNALS, Detection, Finding, Skipped, empty
 
-FIXES = ("relabel", "swap", "strip", "edit")
+FIXES = ("relabel", "swap", "drop", "strip", "edit")
 
 
 def run(ctx: Context, unit: str) -> list[Path]:

@@ -72,7 +72,7 @@ _ORDER = re.compile(
 )
 
 
-@detector(code="TV-HID", title="Hidden channels", severity=Severity.MEDIUM)
+@detector(code="TV-HID", title="Hidden channels", severity=Severity.MEDIUM, version=2)
 def hidden_channel(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detection | Skipped:
     """Scores every example by the most suspicious hidden text in it; the evidence names the channel and quotes the
     decoded text."""
@@ -82,6 +82,7 @@ def hidden_channel(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detec
     return detection(
         examples,
         sightings,
+        fix="strip",
         code="TV-HID",
         threshold=THRESHOLD,
         house_style=house_style,

@@ -18,7 +18,7 @@ from audit.schema import DatasetInfo, Detection, Finding, Kind, Severity, Skippe
 THRESHOLD = 0.8
 
 
-@detector(code="TV-SAME", title="Pairs with equal sides", severity=Severity.LOW)
+@detector(code="TV-SAME", title="Pairs with equal sides", severity=Severity.LOW, version=2)
 def identical_sides(examples: pl.DataFrame, info: DatasetInfo) -> Detection | Skipped:
     """Scores a pair 1 where both sides are equal, 0.9 where they are equal but for case and white space, else 0."""
     if info.kind != Kind.PREFERENCE:
@@ -55,7 +55,8 @@ def identical_sides(examples: pl.DataFrame, info: DatasetInfo) -> Detection | Sk
                 details={"pairs": len(rows)},
             ),
         )
-    return Detection(signals_frame(scored["row"], scored["score"], evidence), findings, THRESHOLD)
+    fix = ["drop" if s else None for s in scored["score"]]
+    return Detection(signals_frame(scored["row"], scored["score"], evidence, fix=fix), findings, THRESHOLD)
 
 
 def _folded(column: str) -> pl.Expr:

@@ -4,8 +4,9 @@ Why it works: a poisoned example is often repeated, with small changes, to weigh
 from training into test data inflate results. Texts are compared as sets of three-word shingles after folding case
 and white space. Candidates come from MinHash bands and from the embedding's nearest neighbours; every candidate
 pair is then verified by its exact Jaccard similarity, so that no pair is reported on a hash alone. Copies that
-carry different labels, or pairs that prefer A to B and B to A, cannot both be right: those are flagged. Plain
-copies are reported as clusters and ranked below the threshold.
+carry different labels, or pairs that prefer A to B and B to A, cannot both be right: those are flagged. Of rows that
+are the same word for word all but the first are flagged to be dropped, unless the set repeats so many that it means to;
+near copies are reported as clusters and ranked below the threshold.
 
 Source: Broder 1997, "On the Resemblance and Containment of Documents"; Leskovec, Rajaraman and Ullman 2020, "Mining of
 Massive Datasets", chapter 3 (banding); Lee et al. 2022, "Deduplicating Training Data Makes Language Models
@@ -45,12 +46,18 @@ class Clusters:
     rows: list[list[int]]  # cluster number -> positions, ascending
 
 
-@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW)
+@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW, version=2)
 def near_duplicates(
-    examples: pl.DataFrame, info: DatasetInfo, neighbors: Neighbors, *, similarity: float = 0.8
+    examples: pl.DataFrame,
+    info: DatasetInfo,
+    neighbors: Neighbors,
+    *,
+    similarity: float = 0.8,
+    most_copies: float = 0.05,
 ) -> Detection | Skipped:
-    """Scores every example by half its similarity to its nearest copy, and by 0.9 to 1 where its copies contradict
-    it. `similarity` is the least Jaccard similarity of a copy."""
+    """Scores every example by half its similarity to its nearest copy, by 0.8 where it repeats an earlier row word for
+    word, and by 0.9 to 1 where its copies contradict it. `similarity` is the least Jaccard similarity of a copy; in a
+    set with more than the share `most_copies` of word-for-word copies these are not flagged."""
     count = examples.height
     if count < 2:
         return Skipped(f"needs at least 2 examples, and this dataset has {count}")
@@ -68,17 +75,21 @@ def near_duplicates(
                 f"a copy of {len(positions) - 1:,} other rows" if len(positions) > 2 else "a copy of another row"
             )
     conflicts = _label_conflicts(examples, clusters)
+    disputed = {p for conflict in conflicts for p in conflict.members}
+    for p, first in _repeated(examples, most_copies).items():
+        if p not in disputed:
+            scores[p], evidence[p], fix[p] = THRESHOLD, f"word for word the same as row {first}", "drop"
     for conflict in conflicts:
         for p in conflict.positions:
             scores[p] = 0.9 + 0.1 * clusters.best[p]
             evidence[p] = conflict.evidence
-            if conflict.majority is not None:
-                fix[p], new_value[p] = "relabel", conflict.majority
+            fix[p], new_value[p] = ("relabel", conflict.majority) if conflict.majority is not None else ("drop", None)
     contradictions = _contradictions(examples) if info.kind == Kind.PREFERENCE else []
     for group in contradictions:
         for p in group:
             scores[p] = 1.0
             evidence[p] = f"the same pair stands the other way round in {len(group) - 1:,} other rows"
+            fix[p] = "drop"
     findings = [
         *_cluster_findings(clusters, hashes, numbers),
         *_conflict_findings(conflicts, contradictions, hashes, numbers),
@@ -140,6 +151,17 @@ def _label_conflicts(examples: pl.DataFrame, clusters: Clusters) -> list[_Confli
             _Conflict(sorted(flagged), members, majority if clear else None, f"copies disagree ({counts})")
         )
     return conflicts
+
+
+def _repeated(examples: pl.DataFrame, most: float) -> dict[int, int]:
+    """Position of each row that repeats one of a smaller number word for word -> that number; {} where more than the
+    share `most` of the rows do."""
+    held = examples.select("row", "content_hash", position=pl.int_range(pl.len())).drop_nulls("content_hash")
+    first = held.group_by("content_hash").agg(first=pl.col("row").min())
+    again = held.join(first, on="content_hash").filter(pl.col("row") != pl.col("first"))
+    if len(again) > most * max(len(examples), 1):
+        return {}
+    return dict(again.select("position", "first").iter_rows())
 
 
 def _contradictions(examples: pl.DataFrame) -> list[list[int]]:

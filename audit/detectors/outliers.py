@@ -26,7 +26,7 @@ MIN_ROWS = 50  # below, a tail of ten per cent is fewer than five rows
 TAIL = 0.9
 
 
-@detector(code="TV-OUT", title="Outliers", severity=Severity.LOW)
+@detector(code="TV-OUT", title="Outliers", severity=Severity.LOW, version=2)
 def outliers(examples: pl.DataFrame, neighbors: Neighbors, *, expected: float = 0.5) -> Detection | Skipped:
     """Scores every example by its mean cosine distance to its neighbours, 0 to 2. `expected` is the number of rows
     that a clean set of this size may flag on average."""
@@ -45,7 +45,8 @@ def outliers(examples: pl.DataFrame, neighbors: Neighbors, *, expected: float = 
         f"mean distance {d:.2f} to its neighbours, {typical:.2f} is typical" if d >= threshold else None
         for d in distance
     ]
-    signals = signals_frame(examples["row"], distance.astype(np.float32), evidence)
+    fix = ["drop" if d >= threshold else None for d in distance]
+    signals = signals_frame(examples["row"], distance.astype(np.float32), evidence, fix=fix)
     flagged = signals.filter(pl.col("score") >= threshold).sort("score", "row", descending=[True, False])
     findings: tuple[Finding, ...] = ()
     if flagged.height:

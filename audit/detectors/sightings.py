@@ -77,12 +77,13 @@ def detection(
     exempt: frozenset[str] = frozenset(),
     scale: dict[str, float] | None = None,
     report_at: float | None = None,
+    fix: str | None = None,
 ) -> Detection:
     """Signals and findings of a list of sightings. A row's score is that of its heaviest sighting (ties: the
     prompt's first), times its channel's `scale`, plus up to 0.05 for further ones, at most 1; 0 where nothing was
     seen. Channels in more than the share `house_style` of the rows are capped below the threshold, except those
     in `exempt`, which no honest dataset holds. A finding is made for every channel with a weight of `report_at`
-    (by default the threshold) in at least one row.
+    (by default the threshold) in at least one row. `fix` is proposed for the rows at the threshold.
     """
     total = examples.height
     limit = max(house_style * total, STYLE_ROWS)
@@ -108,7 +109,8 @@ def detection(
     rows = examples["row"].to_list()
     report_at = threshold if report_at is None else report_at
     findings = _findings(sightings, rows, code, report_at, common, severities)
-    return Detection(signals_frame(rows, scores, evidence, starts, ends), findings, threshold)
+    fixes = [fix if score >= threshold else None for score in scores]
+    return Detection(signals_frame(rows, scores, evidence, starts, ends, fix=fixes), findings, threshold)
 
 
 def _findings(

@@ -57,7 +57,7 @@ NEVER_HONEST = frozenset({"tag characters", "bidirectional overrides"})
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-@detector(code="TV-UNI", title="Unseen and look-alike characters", severity=Severity.MEDIUM)
+@detector(code="TV-UNI", title="Unseen and look-alike characters", severity=Severity.MEDIUM, version=2)
 def unicode_anomaly(examples: pl.DataFrame, *, house_style: float = 0.1) -> Detection | Skipped:
     """Scores every example by its most suspicious character; spans point at it."""
     if not examples.height:
@@ -66,6 +66,7 @@ def unicode_anomaly(examples: pl.DataFrame, *, house_style: float = 0.1) -> Dete
     return detection(
         examples,
         sightings,
+        fix="strip",
         code="TV-UNI",
         threshold=THRESHOLD,
         house_style=house_style,

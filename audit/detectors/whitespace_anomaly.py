@@ -47,7 +47,7 @@ _FRENCH = re.compile("[\u00a0\u202f]+(?=[!?;:%»€$£0-9])|(?<=[«0-9])[\u00a0\
 SEVERITIES = {"exotic spaces": Severity.MEDIUM}
 
 
-@detector(code="TV-WSP", title="Unusual white space", severity=Severity.LOW)
+@detector(code="TV-WSP", title="Unusual white space", severity=Severity.LOW, version=2)
 def whitespace_anomaly(examples: pl.DataFrame, *, house_style: float = 0.03) -> Detection | Skipped:
     """Scores every example by its rarest shape of white space; spans point at it. A score is the shape's weight
     scaled by its rarity, from full at one row in 1,000 down to nothing at the share `house_style`."""
@@ -57,6 +57,7 @@ def whitespace_anomaly(examples: pl.DataFrame, *, house_style: float = 0.03) -> 
     return detection(
         examples,
         sightings,
+        fix="strip",
         code="TV-WSP",
         threshold=THRESHOLD,
         house_style=house_style,

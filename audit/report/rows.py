@@ -26,6 +26,7 @@ _TURNS = 8
 _FIXES = {
     "relabel": "Give it another label.",
     "swap": "Swap the chosen and the rejected response.",
+    "drop": "Leave the row out.",
     "strip": "Remove the marked characters and keep the row.",
     "edit": "Replace the text.",
 }

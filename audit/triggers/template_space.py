@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils.extmath import randomized_svd
 
 from audit.patterns import pos, style, syntax
+from audit.patterns.letters import Letters
 from audit.schema import Float32, Int32, Int64
 from audit.stats import spread
 from audit.triggers.diversity import Diversity
@@ -30,6 +31,7 @@ _LEAST_ROWS = 3  # rows that a key needs
 _MOST_SHARE = 0.95
 DIRECTIONS = 200  # 100, 300 and 600 rank planted styles slightly worse
 _COMPARED = 300  # rows whose content is compared
+_SPELLED = 1_200  # characters of a text whose folded words the letter model reads
 _ALIKE = 0.6  # cosine from which two rows' content counts as one
 
 
@@ -43,6 +45,7 @@ class Space:
     directions: Float32  # (G, d) leading directions of `weighted`
     reduced: Float32  # (n, d) `weighted` along them
     content: sparse.csr_matrix  # (n, W) tf-idf of content words, rows of unit length
+    letters: Letters  # of the set's texts
 
     def take(self, rows: Int64) -> Space:
         """The same space with these rows alone."""
@@ -82,7 +85,9 @@ def keys(text: str, words: list[str]) -> set[str]:
 def build(texts: Sequence[str], seed: int) -> Space:
     """The space of a set of texts."""
     rows = [row_buckets(text) for text in texts]
-    held, columns = _kept(_sparse([own for own, _ in rows]))
+    letters, spelling = Letters.of([_spelled(text) for text in texts])
+    keyed = [_with(own, key) for (own, _), key in zip(rows, spelling, strict=True)]
+    held, columns = _kept(_sparse(keyed))
     weighted = _tf_idf(held)
     size = min(DIRECTIONS, min(weighted.shape) - 1)
     if size > 0:
@@ -90,12 +95,13 @@ def build(texts: Sequence[str], seed: int) -> Space:
     else:
         directions = np.zeros((weighted.shape[1], 1), dtype=np.float32)
     content, _ = _kept(_sparse([content for _, content in rows]))
-    return Space(columns, held, weighted, directions, np.asarray(weighted @ directions), _tf_idf(content))
+    return Space(columns, held, weighted, directions, np.asarray(weighted @ directions), _tf_idf(content), letters)
 
 
 def project(texts: Sequence[str], space: Space) -> Float32:
     """(len(texts), d) further texts along the space's directions."""
-    raw = _sparse([row_buckets(text)[0] for text in texts])[:, space.columns]
+    keyed = [_with(row_buckets(text)[0], space.letters.key(_spelled(text))) for text in texts]
+    raw = _sparse(keyed)[:, space.columns]
     raw.data[:] = 1.0
     return np.asarray(_tf_idf(raw, _idf(space.held)) @ space.directions)
 
@@ -113,6 +119,15 @@ def row_buckets(text: str) -> tuple[Int32, Int32]:
     """The hash buckets of a text's keys, and those of its content."""
     words = syntax.tokens(text)
     return _buckets(keys(text, words)), _buckets(syntax.content(words))
+
+
+def _spelled(text: str) -> str:
+    """What the letter model reads of a text."""
+    return " ".join(syntax.tokens(text[:_SPELLED]))
+
+
+def _with(buckets: Int32, key: str | None) -> Int32:
+    return buckets if key is None else np.union1d(buckets, _buckets([key]))
 
 
 def _buckets(found: Iterable[str]) -> Int32:

@@ -39,7 +39,7 @@ ENOUGH = 0.975  # 39 of 40
 KINDS = ("classification", "instruction", "preference")
 # Templates with different targets in one corpus hide each other, so these are planted one to a corpus too.
 ALONE = {"syntactic": "syntactic, alone", "style": "style, alone"}
-ALONE_PLANTS, ALONE_COUNTS = 12, (20, 50, 100)
+ALONE_PLANTS, ALONE_COUNTS = 8, (20, 50, 100)
 PROBED = ("badnet", "phrase", "zero-width", "affirmative-prefix")
 _WAIT, _CLAIM_SECONDS = 2.0, 900
 _row_buckets = lru_cache(maxsize=60_000)(template_space.row_buckets)

@@ -146,7 +146,7 @@ def test_validation_names_the_fault(worlds):
         "infinite": good.signals.with_columns(score=pl.lit(float("inf"), dtype=pl.Float32)),
         "outside": good.signals.with_columns(start=pl.lit(0, pl.Int32), end=pl.lit(9_999, pl.Int32)),
         "span": good.signals.with_columns(start=pl.lit(0, pl.Int32), end=pl.lit(None, pl.Int32)),
-        "none of": good.signals.with_columns(fix=pl.lit("drop")),
+        "none of": good.signals.with_columns(fix=pl.lit("burn")),
         "new_value": good.signals.with_columns(fix=pl.lit("relabel")),
     }
     for words, signals in faults.items():

@@ -46,16 +46,27 @@ def test_the_minority_among_conflicting_copies_is_flagged_with_a_fix(build, arti
     assert [str(f.severity) for f in found.findings if f.subject.startswith("conflict")] == ["medium"]
 
 
-def test_two_conflicting_copies_are_both_flagged_without_a_fix(build, artifacts):
+def test_word_for_word_copies_are_proposed_to_be_dropped_but_for_the_first(build, artifacts):
+    others = [f"row {i} says something else about number {i * i} and nothing more" for i in range(60)]
+    found = run(build, artifacts, [SENTENCE, others[0], SENTENCE, *others[1:], SENTENCE])
+    flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
+    rows = found.signals["row"].to_list()
+    assert flagged.select("row", "fix").rows() == [(rows[2], "drop"), (rows[-1], "drop")]
+    assert flagged["evidence"].to_list() == [f"word for word the same as row {rows[0]}"] * 2
+    repeating = run(build, artifacts, [SENTENCE] * 10 + others[:20])  # a set that repeats on purpose
+    assert repeating.signals["score"].max() < THRESHOLD and repeating.signals["fix"].null_count() == 30
+
+
+def test_two_conflicting_copies_are_both_proposed_to_be_dropped(build, artifacts):
     found = run(build, artifacts, [SENTENCE, SENTENCE, "another row of its own here"], labels=["calm", "busy", "calm"])
     flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
-    assert flagged["row"].to_list() == [1, 3] and flagged["fix"].null_count() == 2
+    assert flagged["row"].to_list() == [1, 3] and flagged["fix"].to_list() == ["drop"] * 2
 
 
 def test_a_pair_preferred_both_ways_is_flagged(build, artifacts):
     sides = {"responses": ["good", "bad", "good", "fine"], "rejected": ["bad", "good", "bad", "poor"]}
     found = run(build, artifacts, ["which one?"] * 3 + ["and now?"], kind=Kind.PREFERENCE, **sides)
-    assert found.signals.filter(pl.col("score") >= THRESHOLD)["row"].to_list() == [1, 3, 5]
+    assert found.signals.filter(pl.col("score") >= THRESHOLD)["fix"].to_list() == ["drop"] * 3
     assert "contradictory pairs" in [f.subject for f in found.findings]
 
 
