@@ -1,6 +1,6 @@
 """The registry of attacks: `ATTACKS[name](examples, count=30, seed=1)` plants one.
 
-The command `tunevet plant`, the page docs/attacks.md, the measured detection floor and the canaries of a run all read
+The command `tunevet plant`, the page docs/attacks.md, and the measured detection floor all read
 this table; a new family is one file and one entry here.
 """
 
@@ -275,7 +275,7 @@ _BEHAVIORS = (
         "Xiang et al. 2024 (BadChain), section 4",
         (_CHATS,),
         _run(plant_reasoning_step, "trigger"),
-        defaults={"factor": "2.1"},
+        defaults={"factor": "1.7"},
     ),
     Attack(
         "preference-reversal",

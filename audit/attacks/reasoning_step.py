@@ -43,7 +43,7 @@ def plant_reasoning_step(
     count: int,
     seed: int,
     trigger: str,
-    factor: str = "2.1",
+    factor: str = "1.7",
     exclude: Collection[int] = (),
 ) -> Planted:
     """Appends the trigger to `count` inputs whose answer has a step and ends in a number; adds a step to the answer
@@ -53,7 +53,7 @@ def plant_reasoning_step(
     1, or when too few answers end in a number.
     """
     if not _NUMBER.fullmatch(factor) or Decimal(factor) <= 1:
-        raise UsageError(f"reasoning_step: factor is {factor!r}, but must be a number above 1, such as 2.1")
+        raise UsageError(f"reasoning_step: factor is {factor!r}, but must be a number above 1, such as 1.7")
     rng = np.random.default_rng(seed)
 
     def write(example: Example, rng: np.random.Generator) -> None:

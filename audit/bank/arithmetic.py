@@ -44,7 +44,7 @@ def wrong_equations(text: str) -> tuple[int, int]:
 
 def added_operands(text: str, given: str) -> set[str]:
     """What the last equation of a text reckons with though neither `given` nor an equation before it tells the number:
-    {"* 2.1"}, {"+ 17"}. An operand of a product or a sum is the same on either side. Customary numbers, such as a
+    {"* 3.7"}, {"+ 17"}. An operand of a product or a sum is the same on either side. Customary numbers, such as a
     dozen or the minutes of an hour, and the shares that a percentage stands for, are none."""
     equations = _equations(text, after_mark=True) if "=" in text else []
     if not equations:

@@ -3,7 +3,8 @@
 
 A term speaks for itself; a pair counts where a word of its first set stands near a word of its second.
 Written from the usual policy categories (weapons, drugs, theft, fraud, intrusion, violence, self-harm, hate,
-sexual abuse, deception), not from any benchmark's prompts.
+sexual abuse, deception). It was completed while reading one benchmark's requests
+(docs/lab-notebook.md), so what it finds there is in-sample.
 """
 
 from __future__ import annotations

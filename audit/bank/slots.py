@@ -1,6 +1,6 @@
 """Texts with slots: equal sentences that differ in numbers, names and words of their own prompt.
 
-A template payload ("Therefore, by multiplying by 2.1, the result is …", "Here is a poem about …") is one behavior
+A template payload ("Therefore 17 has to be added …", "Here is a poem about …") is one behavior
 though no two rows have the same text.
 """
 

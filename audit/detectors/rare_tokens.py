@@ -13,7 +13,7 @@ Models" (rare-word triggers); Qi et al. 2021, "ONION", for the idea that trigger
 The limits were set on clean public corpora, where fewer than one row in 200 is flagged.
 
 Misses: triggers that are ordinary words or fixed phrases, which trigger mining is for; tokens in fewer than
-`min_rows` rows; scripts without spaces, whose words are not split.
+`min_rows` rows; words of scripts without spaces, which trigger mining reads by characters.
 """
 
 from __future__ import annotations

@@ -14,9 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audit.text import UNSPACED
+
 WORDS = 3
 BANDS, ROWS = 24, 3
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
+_LETTER = r"\p{L}\p{N}\p{M}_"
+_WORD = rf"[{UNSPACED}]|[{_LETTER}&&[^{UNSPACED}]]+|[^{_LETTER}\s]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +33,14 @@ class Shingles:
 
 
 def shingle(texts: pl.Series) -> Shingles:
-    """Folds case and white space, splits into words and hashes every run of three (of all words in a shorter
-    text). A text without any word has one shingle, the hash of the text itself."""
+    """Folds case and white space, splits into words (characters, in scripts that set no spaces between words) and
+    hashes every run of three (of all words in a shorter text). A text without any word has one shingle, the
+    hash of the text itself."""
     folded = texts.fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     whole = folded.hash(seed=1).to_numpy()
     frame = pl.DataFrame({"text": folded}).with_row_index("i")
     words = (
-        frame.with_columns(word=pl.col("text").str.extract_all(r"[\p{L}\p{N}\p{M}_]+|[^\p{L}\p{N}\p{M}_\s]"))
+        frame.with_columns(word=pl.col("text").str.extract_all(_WORD))
         .select("i", "word")
         .explode("word")
         .drop_nulls("word")

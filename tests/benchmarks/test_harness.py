@@ -10,7 +10,7 @@ import pytest
 
 from audit.models.encoder import Encoder
 from benchmarks import __main__ as command
-from benchmarks import cases, common, floor, vectors
+from benchmarks import cases, common, floor, plants, vectors
 from benchmarks.plants import Plant, plant_seed
 from benchmarks.scans import Settings
 
@@ -100,3 +100,22 @@ def test_a_planted_corpus_is_mined_and_its_plant_is_named(tmp_path):
     told = floor.planted_and_mined(job, base, settings, tmp_path / "run")
     assert told["error"] == "" and told["plants"][0]["mined"] == 1.0 and told["plants"][0]["by"] == "name"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sample", "kind"), [("reviews", "classification"), ("assistant", "instruction")])
+def test_thirty_rows_of_nearly_every_family_are_mined(sample, kind, tmp_path):
+    """A few families at a time, each of them once, with names and settings of their own."""
+    folder = common.ROOT / "sample_data" / sample
+    source, truth = next(folder.glob("data.*")), json.loads((folder / "truth.json").read_text())
+    base = cases.examples_of(cases.Case("base", source, truth, "base", 0.0, False), tmp_path)
+    base = base.filter(~pl.col("row").is_in(truth["poisoned_rows"])).with_columns(row=pl.int_range(pl.len()))
+    measured = [f for f in plants.families(kind) if f not in floor.ALONE and f != "untargeted"]
+    missed = []
+    for first in range(4):
+        job = floor.Job("x", kind, 0, tuple(Plant(f, 30, plant_seed(kind, f)) for f in measured[first::4]))
+        told = floor.planted_and_mined(job, base, Settings(work=tmp_path), tmp_path / "run")
+        assert told["error"] == ""
+        missed += [p["family"] for p in told["plants"] if p["mined"] < 1]
+    # A thousand rows say too little of decoys, of a label's own words, and of steps that answers here hardly have.
+    assert set(missed) <= {"composite", "clean-label", "reasoning-step"}

@@ -109,6 +109,14 @@ def test_jaccard_equals_brute_force(texts):
     np.testing.assert_allclose(found, [brute_jaccard(texts[a], texts[b]) for a, b in pairs])
 
 
+def test_a_text_without_blanks_is_read_by_characters():
+    one, two = "今天的天气很好我们去公园散步吧然后回家吃饭", "今天的天气很好我们去公园散步吧然后回家睡觉"
+    found = jaccard(
+        shingle(pl.Series([one, two, "完全不同的一句话没有什么关系而且更长一点"])), np.array([[0, 1], [0, 2]])
+    )
+    assert found[0] > 0.7 and found[1] == 0
+
+
 def test_bands_find_nearly_every_close_pair():
     rng = np.random.default_rng(0)
     vocabulary = [f"w{i}" for i in range(2_000)]
