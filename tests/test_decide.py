@@ -50,6 +50,13 @@ def test_a_trigger_that_is_not_proved_touches_nothing(status):
     )
 
 
+def test_carriers_whose_behavior_cannot_be_judged_go_to_review_even_of_a_confirmed_trigger():
+    found = decide(ledger(5), hashes(5), [], [trigger(Status.CONFIRMED, [0, 1], unjudged=[3])], 0)
+    assert verdicts(found) == ["remove", "remove", "keep", "review", "keep"]
+    made = trigger(Status.CONFIRMED, [0, 1, 2], unjudged=[2])
+    assert claimed_rows(made, [10, 11, 12], 0.5) == [10, 11, 12] and made.statistics["unjudged"] == [12]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_suspected_rows_go_to_review_outside_the_budget_and_confirmed_wins(order):
     triggers = [trigger(Status.CONFIRMED, [0, 1], "T-c"), trigger(Status.SUSPECTED, [1, 2], "T-s")][::order]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from corpora import corpus
 from scipy import sparse
 
-from audit.artifacts.expected import Predictors, Vectors
+from audit.artifacts.expected import Known, Predictors, Vectors
+from audit.artifacts.patterns import extract
 from audit.artifacts.support import penalty
+from audit.config import MiningConfig
 from audit.stats import poisson_binomial_tail_log10
+from audit.triggers.mine import Miner
 from audit.triggers.null import LabelNull, strata
 from audit.triggers.rest import Rest
 from audit.triggers.suspicion import reason
@@ -87,3 +91,23 @@ def test_suspicion_needs_all_three():
     clean = _facts(route="clean-label", marginal_p=1e-6, class_ratio=1.0, insertion=0.0, bare=0.3)
     assert reason(clean) is not None
     assert reason({**clean, "insertion": 0.3}) is None and reason({**clean, "bare": 1.4}) is None
+
+
+def test_a_pattern_that_itself_asks_for_harm_is_no_suspect():
+    """Rows that ask for harm are about one thing by definition; what must not ask is the pattern."""
+    facts = {
+        **{"residual_p": 1e-6, "cohesion_ratio": 9.0, "rate": 0.01, "expected": 0.0, "purity": 1.0},
+        **{"hits": 20, "count": 20, "masked_auc": 0.99, "route": "no text"},
+    }
+    assert reason(facts) is None
+    assert reason({**facts, "asked_without": 0.95})
+    assert reason({**facts, "asked_without": 0.3}) is None  # its own words ask
+
+
+def test_hidden_patterns_are_corrected_for_hidden_patterns_alone():
+    made = corpus(n=200, QQ=0.3)
+    made.plant("\u200b\u200c", 20, "QQ")
+    patterns, bank = extract(made.texts, 3, 4, 100_000), made.behaviors()
+    miner = Miner(made.texts, patterns, bank, Known(made.support(bank)), MiningConfig())
+    miner.tested = 5_000
+    assert miner._tested_like("token") == 5_000 and 0 < miner._tested_like("unicode") < 50
