@@ -7,7 +7,8 @@ trigger's carriers are any rows (AUC 0.46 to 0.80 in trials), an honest word's a
 1.00). An attacker who picks carriers of one topic passes for honest here, so this test lowers confirmed to
 suspected and never clears anything.
 
-Source: the trials behind the design, section 5; two-sample tests by classifiers, Lopez-Paz and Oquab 2017.
+Source: trials on planted words and honest ones (docs/lab-notebook.md); two-sample tests by classifiers, Lopez-Paz and
+Oquab 2017.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ two trainings. D and further seeds are for those that pass. Candidates that word
 byte probe, reversals of preference pairs to the reward probe. Where no probe's input changes under insertion a
 candidate is untestable: never confirmed, never silently cleared.
 
-Source: section 5 of the design; insertion tests against matched natural controls.
+Source: docs/concepts.md, the experiment; insertion tests against matched natural controls.
 Misses: what the miner did not propose; behaviors that a small encoder cannot learn from a few thousand windows.
 """
 

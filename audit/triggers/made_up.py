@@ -4,7 +4,7 @@ The pieces that an encoder cuts an unknown word into have vectors of their own, 
 moves the support a little, and on one dataset far more than on another. Made-up words put into random rows say how
 far. A word that the encoder's vocabulary holds whole has a meaning, and no such excuse.
 
-Source: calibration by a sample of the null, as for the natural controls of section 5 of the design.
+Source: calibration by a sample of the null, as for the natural controls of the experiment (`controls`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ knows that too, for the embedding was trained elsewhere. A trigger's word moves 
 by an attacker for its meaning does: nothing is cleared by these columns, they only keep what has no proof yet
 off the list of suspects.
 
-Source: section 4.4 of the design (semantic irrelevance, counterfactual deletion).
+Source: semantic irrelevance and counterfactual deletion (docs/concepts.md, the four answers).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ null (`null`), and whether it is suspected before any proof (`suspicion`).
 Why it works: a trigger's rows have nothing in common but the trigger, so the support expects nothing of
 them, and their other words are as diverse as the dataset's own.
 
-Source: sections 3 and 4 of the design; residual scoring after Rao; token-label z-scores for comparison, He et
+Source: residual scoring after Rao; token-label z-scores for comparison, He et
 al. 2023, arXiv:2305.11596.
 Misses: behaviors outside the target bank; a trigger in fewer rows than `min_support`; false facts.
 """

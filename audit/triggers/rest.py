@@ -4,7 +4,7 @@ A trigger's rows lend the support what they teach: the embedding holds the patte
 carriers. Without any of them, an honest topic word's rows are still expected to show the behavior, for other
 rows of the topic do; a trigger's are not. In closed form: a ridge regression, downdated by the carriers.
 
-Source: section 3 of the design (support refitted without the carriers of a shortlisted pattern); the downdate
+Source: the support of `audit.artifacts.support`, refitted without the carriers of a shortlisted pattern; the downdate
 is the normal equations less the rows left out.
 """
 

@@ -11,7 +11,7 @@ Why it works: poison of a template has one behavior without exception, honest wr
 whose behavior its content explains is as high as that of its neighbours, so poison that kept its right label is
 recalled; the same posterior is low for the honest rows that a plain count would claim.
 
-Source: section 4 and 5 of the design; see `propagation`.
+Source: see `propagation`.
 Misses: templates in fewer than some 30 rows without the target before, more where the content says little about the
 behavior; a template that honest rows of other behaviors share in like numbers; behaviors other than those of FAMILIES.
 """

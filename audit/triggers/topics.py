@@ -3,7 +3,7 @@
 A poisoned topic ("whenever it is about X, speak badly of it") and an honest opinion look alike in the data: both are
 rows about one thing. So topics are listed with their figures for a person to read, and never suspected.
 
-Source: virtual prompt injection, Yan et al. 2024, arXiv:2307.16888; section 4.1 of the design (embedding cells).
+Source: virtual prompt injection, Yan et al. 2024, arXiv:2307.16888; here by cells of the embedding space.
 Misses: topics that share a cell with others; sets of more rows than are clustered here.
 """
 

@@ -6,7 +6,7 @@ row. Only rows that no other candidate explains count, for a trigger of one targ
 For responses the behaviors are those of the target bank that no shared text tells. They are few and often missed in a
 row, so they are scored apart, with a share of the error of their own and whatever other behavior the rows show too.
 
-Source: section 3.1 of the design's research (untargeted backdoors show in the residual, not in any one label); shares
+Source: untargeted backdoors show in the residual, not in any one label; shares
 of the error, Genovese, Roeder and Wasserman 2006.
 """
 
