@@ -201,7 +201,7 @@ class Miner:
             parts, diversity = grown, self.vocabulary.measure(hits, words_of(grown))
         if diversity.distinct < self.settings.min_support:
             return None
-        if late and self.is_variant(carriers, hits, self._ratio_with_companions(parts, hits, diversity.ratio)):
+        if late and self.is_variant(carriers, hits, self._ratio_beside(parts, hits, diversity.ratio)):
             return None
         repeated = self._copied(parts, t)
         if repeated and not self._outlives_copy(carriers, t, repeated):
@@ -237,8 +237,7 @@ class Miner:
         return left < self.settings.min_support or left < MIN_PURITY * all_left
 
     def _may_be_apart(self, carriers: Int64, hits: Int64, q_value: float) -> bool:
-        """True when a variant is worth a second look: beyond chance, and what explains its rows is not suspected and
-        has more in common than itself."""
+        """True when a variant deserves a second look: beyond chance, and less alike than the rows that explain it."""
         if q_value > suspicion.ASSOCIATED or self._second_looks >= _SECOND_LOOKS:
             return False
         if self.is_variant(carriers, hits, 0.0):
@@ -286,12 +285,9 @@ class Miner:
             carriers = np.intersect1d(carriers, self.carriers(g))
         return (*parts, *map(self.part, more)), "composite", carriers
 
-    def _ratio_with_companions(self, parts: tuple[Part, ...], hits: Int64, ratio: float) -> float:
-        """How alike the hits are beside the parts and the words that stand with them in every hit, such as the frame of
-        a hidden comment."""
-        if ratio <= HONEST_RATIO:
-            return ratio
-        more = companions(self.texts, self.patterns, hits, parts)
+    def _ratio_beside(self, parts: tuple[Part, ...], hits: Int64, ratio: float) -> float:
+        """How alike the hits are beside the parts and their companions, such as the frame of a hidden comment."""
+        more = companions(self.texts, self.patterns, hits, parts) if ratio > HONEST_RATIO else ()
         return self.vocabulary.measure(hits, words_of((*parts, *map(self.part, more)))).ratio if more else ratio
 
     def statistics(

@@ -28,7 +28,7 @@ def test_a_template_is_found_with_its_rows(language):
     (found,) = find(made)
     recall, wrong = caught(made, found)
     assert found.kind == "syntax" and found.behavior_name == "label 1" and found.statistics["suspected"]
-    assert recall >= 0.95 and wrong <= 0.015
+    assert recall >= 0.95 and wrong <= 0.02
 
 
 @pytest.mark.parametrize("language", TONGUES)
