@@ -151,7 +151,7 @@ STAGES: tuple[Stage, ...] = (
         "confirm",
         "Proving triggers",
         3,
-        "audit.triggers.confirm:build",
+        "audit.proof.confirm:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
         lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed],
         tags=("gpu",),

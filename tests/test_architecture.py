@@ -25,6 +25,7 @@ LAYERS = (
     "sources artifacts",
     "attacks",
     "detectors scanners triggers",
+    "proof",
     "decide remedies report outcome manifest verify preview doctor demo",
     "pipeline",
     "job",

@@ -224,7 +224,7 @@ def test_the_manifest_has_the_documented_fields():
 
 
 def test_the_figures_of_a_proof_are_documented():
-    source = ast.parse((ROOT / "audit" / "triggers" / "judge.py").read_text(encoding="utf-8"))
+    source = ast.parse((ROOT / "audit" / "proof" / "judge.py").read_text(encoding="utf-8"))
     describe = next(n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == "describe")
     made = max((n for n in ast.walk(describe) if isinstance(n, ast.Dict)), key=lambda d: len(d.keys))
     rows = {bare(r[0]): r[1] for r in table_under(ROOT / "docs" / "run-directory.md", "triggers.json")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from corpora import corpus
 
+from audit.proof.judge import FAMILY_WISE
 from audit.triggers.association import associate
 from audit.triggers.composite import conjunctions
-from audit.triggers.judge import FAMILY_WISE
 
 
 def paired(seed, decoys=14, together=12):

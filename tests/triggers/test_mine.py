@@ -9,11 +9,11 @@ from scipy import stats
 
 from audit.artifacts.patterns import extract
 from audit.config import MiningConfig
+from audit.proof.judge import FAMILY_WISE
 from audit.triggers.candidate import REVERSAL, Candidate
 from audit.triggers.copies import Masked, copied
 from audit.triggers.diversity import Diversity
 from audit.triggers.facts import association_facts, burst, stratified_score
-from audit.triggers.judge import FAMILY_WISE
 from audit.triggers.match import Law, Part, delete
 from audit.triggers.mine import Explained
 from audit.triggers.phrases import grow, grow_all

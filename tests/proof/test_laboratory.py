@@ -13,14 +13,14 @@ from scipy.sparse import csr_matrix
 from audit.artifacts.patterns import extract
 from audit.config import ProbeConfig
 from audit.models.reward import bradley_terry, rewards
+from audit.proof import laboratory
+from audit.proof.controls import pick_controls
+from audit.proof.experiment import DOSE, Experiment
+from audit.proof.laboratory import Budget, order_of_arms, prove_behaviors, prove_reversals
+from audit.proof.reward import RewardExperiment, confident, reversal_rate
 from audit.schema import Behaviors, NoProgress
-from audit.triggers import laboratory
 from audit.triggers.candidate import REVERSAL, Candidate
-from audit.triggers.controls import pick_controls
-from audit.triggers.experiment import DOSE, Experiment
-from audit.triggers.laboratory import Budget, order_of_arms, prove_behaviors, prove_reversals
 from audit.triggers.match import Law, Part, holds
-from audit.triggers.reward import RewardExperiment, confident, reversal_rate
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ def test_the_byte_probe_proves_a_zero_width_trigger():
     import torch
 
     from audit.models.probes import ByteProbe
+    from audit.proof.judge import judge
     from audit.schema import Status
-    from audit.triggers.judge import judge
 
     def make(heads, seed):
         return ByteProbe(heads, 192, torch.device("cpu"), seed)

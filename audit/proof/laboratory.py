@@ -15,15 +15,15 @@ import numpy as np
 
 from audit.config import ProbeConfig
 from audit.models.training import Network, Recipe
+from audit.proof.controls import pick_controls
+from audit.proof.experiment import Arm, Experiment
+from audit.proof.judge import MIN_EFFECT, Measured
+from audit.proof.reward import RewardArm, RewardExperiment, confident, reversal_rate
+from audit.proof.reward import dose as reward_dose
 from audit.triggers.candidate import Candidate
-from audit.triggers.controls import pick_controls
-from audit.triggers.experiment import Arm, Experiment
-from audit.triggers.judge import MIN_EFFECT, Measured
-from audit.triggers.reward import RewardArm, RewardExperiment, confident, reversal_rate
-from audit.triggers.reward import dose as reward_dose
 
 if TYPE_CHECKING:
-    from audit.triggers.confirm import Prover
+    from audit.proof.confirm import Prover
 
 _CONTEXT_ROWS = {"wordpiece": 800, "bytes": 2_400}
 _REWARD_CONTEXT = 400

@@ -23,15 +23,15 @@ from audit.models.encoder import Encoder
 from audit.models.probes import ByteProbe, EncoderProbe
 from audit.models.training import Network
 from audit.models.weights import resolve
+from audit.proof.experiment import DOSE
+from audit.proof.judge import FAMILY_WISE, Measured, describe, judge
+from audit.proof.laboratory import Budget, prove_behaviors, prove_reversals
 from audit.rundir import Context, write_json
 from audit.schema import Status, Trigger
 from audit.text import spell
 from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
 from audit.triggers.candidate import ONE_SIDED, REVERSAL, UNTARGETED, Candidate
-from audit.triggers.experiment import DOSE
-from audit.triggers.judge import FAMILY_WISE, Measured, describe, judge
-from audit.triggers.laboratory import Budget, prove_behaviors, prove_reversals
 from audit.triggers.match import UNINSERTABLE, insert, surface
 from audit.triggers.windows import window
 

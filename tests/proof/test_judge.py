@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.proof.judge import Measured, describe, effects, interval, judge
 from audit.schema import Status
 from audit.stats import wilson_interval
 from audit.triggers.candidate import Candidate
-from audit.triggers.judge import Measured, describe, effects, interval, judge
 from audit.triggers.match import Law, Part
 
 N = 100
