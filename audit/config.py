@@ -62,6 +62,8 @@ class ProbeConfig(_Settings):
     trainings: int = Field(8, ge=3)  # at most, over the whole scan
     controls: int = Field(20, ge=20)
     minutes: float = Field(20.0, gt=0)
+    language_model: str = ""  # causal language model for instruction data: a folder or hub-id@revision; none when empty
+    language_model_tuning: Literal["lora", "full"] = "lora"
 
 
 class ReviewConfig(_Settings):
@@ -86,6 +88,7 @@ class Config(_Settings):
     source: str = ""  # path, folder, glob, or hub id "owner/name@revision"
     name: str = ""  # what the dataset is called; from the source when empty
     seed: int = Field(0, ge=0)
+    canaries: Literal["off", "quick", "full"] = "quick"  # triggers of our own, planted in scratch copies
     ingest: IngestConfig = IngestConfig()
     model: ModelConfig = ModelConfig()
     mining: MiningConfig = MiningConfig()

@@ -2,7 +2,7 @@
 
 A row is removed when a confirmed trigger claims it: it holds the trigger's core and shows the behavior. Rows
 that hold the core without the behavior stay; those whose behavior cannot be judged go to review, and so do
-rows that a suspected trigger claims. Of the rest,
+rows that a suspected trigger claims, or one that no probe could test. Of the rest,
 what the checks flag is ranked, and the first of them go to review within a budget: a person's time. A score
 alone removes nothing.
 """
@@ -19,6 +19,7 @@ import polars as pl
 
 from audit.errors import ConservationError
 from audit.provenance import digest
+from audit.registry import STAGES_OF_CHECKS
 from audit.rundir import Context, RunDir, read_json, write_frame, write_json
 from audit.schema import FINDINGS, SEVERITY_ORDER, VERDICTS, Severity, Status, Trigger, Verdict
 
@@ -27,6 +28,7 @@ BAD_ROWS_CODE = "TV-BAD"
 # Of preference carriers, the share that must be swapped for all of them to count as swapped: single pairs
 # cannot be judged, a margin model is wrong on many.
 _WHOLLY_SWAPPED = 0.8
+_LISTED_SHARE = 0.25  # of the review budget that listed triggers' rows may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,11 @@ def decide(
     state: dict[int, _Row] = {}
     for trigger in triggers:
         _claim(state, trigger)
+    room, listed = budget_rows, int(budget_rows * _LISTED_SHARE)
+    for trigger in triggers:
+        taken = _listed(state, trigger, listed)
+        room, listed = room - taken, listed - taken
     flagged = _flagged(checks)
-    room = budget_rows
     for row, marks in flagged:
         entry = state.setdefault(row, _Row())
         entry.codes += [code for code in dict.fromkeys(m[2] for m in marks) if code not in entry.codes]
@@ -92,18 +97,42 @@ def decide(
     return pl.DataFrame(records, schema=VERDICTS)
 
 
+def is_listed(trigger: Trigger) -> bool:
+    """True for a suspect that mining does not suspect: a word or a task that the probe learns and whose rows look
+    honest. A person is shown it; its rows are held back only within the budget."""
+    return trigger.status == Status.SUSPECTED and not trigger.statistics.get("suspected", True)
+
+
+def _listed(state: dict[int, _Row], trigger: Trigger, room: int) -> int:
+    """Rows of a listed trigger that go to review: all of them or, where there is no room, none. Returns how many."""
+    if not is_listed(trigger) or len(trigger.rows) > room:
+        return 0
+    taken = 0
+    for row in trigger.rows:
+        entry = state.setdefault(row, _Row())
+        _mark(entry, trigger)
+        if entry.verdict is Verdict.KEEP:
+            entry.verdict, taken = Verdict.REVIEW, taken + 1
+    return taken
+
+
+def _mark(entry: _Row, trigger: Trigger) -> None:
+    entry.trigger_ids.append(trigger.id)
+    entry.score = 1.0
+    if TRIGGER_CODE not in entry.codes:
+        entry.codes.append(TRIGGER_CODE)
+
+
 def _claim(state: dict[int, _Row], trigger: Trigger) -> None:
-    if trigger.status not in (Status.CONFIRMED, Status.SUSPECTED):
+    untested = trigger.status == Status.UNTESTABLE and trigger.statistics.get("suspected")
+    if (trigger.status not in (Status.CONFIRMED, Status.SUSPECTED) and not untested) or is_listed(trigger):
         return
     verdict = Verdict.REMOVE if trigger.status == Status.CONFIRMED else Verdict.REVIEW
     claims = [(row, verdict) for row in trigger.rows]
     claims += [(row, Verdict.REVIEW) for row in trigger.statistics.get("unjudged", ())]
     for row, verdict in claims:
         entry = state.setdefault(row, _Row())
-        entry.trigger_ids.append(trigger.id)
-        entry.score = 1.0
-        if TRIGGER_CODE not in entry.codes:
-            entry.codes.append(TRIGGER_CODE)
+        _mark(entry, trigger)
         if entry.verdict is not Verdict.REMOVE:
             entry.verdict = verdict
 
@@ -176,9 +205,9 @@ def _margin_accuracy(run: RunDir) -> float:
 
 def _read_checks(run: RunDir) -> tuple[list[Check], pl.DataFrame]:
     """The checks that are done, and their findings; files of checks no longer asked for are not read."""
-    done = run / "done" / "detect"
+    done = [path for stage in STAGES_OF_CHECKS for path in (run / "done" / stage).glob("*.json")]
     checks, frames = [], [pl.DataFrame(schema=FINDINGS)]
-    for marker in sorted(done.glob("*.json")) if done.exists() else []:
+    for marker in sorted(done, key=lambda path: path.name):
         facts = read_json(run / "checks" / marker.name)
         frames.append(pl.read_parquet(run / "findings" / f"{marker.stem}.parquet"))
         if facts["status"] == "run" and facts["threshold"] is not None:

@@ -37,6 +37,7 @@ def examine(config: Config) -> list[Fact]:
         *_shadowed(),
         *_device(config),
         _model(config),
+        *_language_model(config),
         *_prefect(),
         _versions(),
     ]
@@ -88,6 +89,21 @@ def _model(config: Config) -> Fact:
     hashed = next((h for n, h in sorted(files.hashes.items()) if n.endswith(".safetensors")), "")
     detail = f"SHA-256 {hashed} verified" if config.model.name == "minilm" else f"SHA-256 {hashed}"
     return Fact("model", OK, f"{files.name}: {detail}" if hashed else f"{files.name}: fetched when it is first used")
+
+
+def _language_model(config: Config) -> list[Fact]:
+    """The language model of the proof, where one is named."""
+    probe = config.probe
+    if not probe.language_model:
+        return []
+    try:
+        language: Any = importlib.import_module("audit.models.language")
+        files = language.find(probe.language_model, probe.language_model_tuning)
+    except TunevetError as error:
+        return [Fact("language model", BAD, str(error))]
+    hashed = sum(name.endswith(".safetensors") for name in files.hashes)
+    held = f"{hashed} files of weights hashed" if files.hashes else "fetched when it is first used"
+    return [Fact("language model", OK, f"{files.name}: {held}; tuned by {probe.language_model_tuning}")]
 
 
 def _prefect() -> list[Fact]:

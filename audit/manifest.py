@@ -16,6 +16,7 @@ from audit import __version__
 from audit.config import Config
 from audit.outcome import Outcome
 from audit.provenance import digest
+from audit.registry import STAGES_OF_CHECKS
 from audit.rundir import RunDir, read_json, write_json
 
 # What the figures of a run depend on.
@@ -112,11 +113,12 @@ def checks(run: RunDir, config: Config) -> dict[str, Any]:
     found: dict[str, Any] = {"run": {}, "skipped": {}, "failed": {}, "off": list(config.skip)}
     for path in sorted((run / "checks").glob("*.json")):
         record = read_json(path)
-        if not run.marker("detect", path.stem).exists():
+        if not any(run.marker(stage, path.stem).exists() for stage in STAGES_OF_CHECKS):
             continue
         ran = record["status"] == "run"
         found["run" if ran else "skipped"][record["name"]] = record["flagged"] if ran else record["reason"]
-    for path in sorted((run / "failed").glob("detect-*.json")):
+    failed = [path for stage in STAGES_OF_CHECKS for path in sorted((run / "failed").glob(f"{stage}-*.json"))]
+    for path in failed:
         record = read_json(path)
         found["failed"][record["unit"]] = record["error"]
     return found

@@ -14,6 +14,7 @@ import polars as pl
 
 from audit.config import Config
 from audit.errors import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_NOTHING, EXIT_OK
+from audit.proof import power
 from audit.rundir import RunDir, read_json
 from audit.schema import SEVERITY_ORDER, Severity, Status, Verdict
 
@@ -40,6 +41,7 @@ class Outcome:
     untestable: int
     severities: dict[str, int] = field(default_factory=dict)  # severity -> findings, every severity present
     incomplete: tuple[str, ...] = ()  # why this run is not whole, one sentence each
+    power: str = ""  # what would have been found, by the run's canaries; "" where their stage did not end
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-able values."""
@@ -66,6 +68,7 @@ def read(run: RunDir, config: Config, error: str = "") -> Outcome:
     touched = counts.get(Verdict.REVIEW, 0) + counts.get(Verdict.REMOVE, 0)
     blocked, gate = _gate(config.fail_on, triggers, severities, touched)
     nothing = info is not None and readable == 0
+    canaries = power.read(run)
     open_questions = touched > 0 or triggers[Status.SUSPECTED] > 0
     return Outcome(
         verdict=INCOMPLETE if reasons or nothing else BLOCK if blocked else REVIEW if open_questions else PASS,
@@ -84,6 +87,7 @@ def read(run: RunDir, config: Config, error: str = "") -> Outcome:
         untestable=triggers[Status.UNTESTABLE],
         severities=severities,
         incomplete=(*(["Not one row could be read."] if nothing else []), *reasons),
+        power=power.sentence(canaries, triggers[Status.CONFIRMED]) if decided and canaries else "",
     )
 
 

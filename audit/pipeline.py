@@ -63,7 +63,16 @@ def _detector_settings(config: Config, unit: str) -> Any:
 
 
 def _detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return tuple(name for name in registry.detectors() if name not in config.skip)
+    return _checks(config, needs_probe=False)
+
+
+def _probe_detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
+    return _checks(config, needs_probe=True)
+
+
+def _checks(config: Config, needs_probe: bool) -> tuple[str, ...]:
+    found = registry.detectors()
+    return tuple(name for name in found if name not in config.skip and found[name].needs_probe == needs_probe)
 
 
 def _shard_units(run: RunDir, config: Config) -> tuple[str, ...]:
@@ -82,6 +91,22 @@ def _tagger(config: Config) -> dict[str, str]:
     from audit.models import tagger
 
     return tagger.identity(config.mining.tagger)
+
+
+def _language_model(config: Config) -> dict[str, str]:
+    """What a proof with a language model depends on; empty without one. Raises InputError, UntrustedModel."""
+    if config.probe.mode == "off" or not config.probe.language_model:
+        return {}
+    from audit.models import language
+
+    return language.identity(config.probe.language_model, config.probe.language_model_tuning)
+
+
+def _canaries_settings(config: Config, unit: str) -> Any:
+    if config.canaries == "off":
+        return ["off", config.probe.mode]
+    settings = [config.mining.model_dump(), config.probe.model_dump(), config.model.model_dump(), config.seed]
+    return [config.canaries, *settings, *_tagger(config).values(), *_language_model(config).values()]
 
 
 STAGES: tuple[Stage, ...] = (
@@ -153,15 +178,35 @@ STAGES: tuple[Stage, ...] = (
         3,
         "audit.proof.confirm:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
-        lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed],
+        lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed, *_language_model(c).values()],
         tags=("gpu",),
+    ),
+    Stage(
+        "examine",
+        "Detectors on probe",
+        1,
+        "audit.detectors:run",
+        ("ingest", "confirm"),
+        _detector_settings,
+        units=_probe_detector_units,
+        required=False,
+    ),
+    Stage(
+        "canaries",
+        "Canaries",
+        1,
+        "audit.proof.canaries:build",
+        ("ingest", "embeddings", "behaviors", "patterns", "support", "mine", "confirm"),
+        _canaries_settings,
+        tags=("gpu",),
+        required=False,
     ),
     Stage(
         "decide",
         "Verdicts",
         2,
         "audit.decide:build",
-        ("ingest", "support", "detect", "confirm"),
+        ("ingest", "support", "detect", "confirm", "examine"),
         lambda c, u: [c.review.budget, list(c.skip)],
     ),
     Stage(
@@ -178,7 +223,7 @@ STAGES: tuple[Stage, ...] = (
         "Report",
         1,
         "audit.report:build",
-        ("ingest", "embeddings", "neighbors", "detect", "decide", "clean"),
+        ("ingest", "embeddings", "neighbors", "detect", "examine", "canaries", "decide", "clean"),
         lambda c, u: [c.model_dump()],
     ),
 )
@@ -190,6 +235,7 @@ def prepare(run_path: Path | str, config: Config) -> RunDir:
     """Makes a run directory and stores the settings in it. Raises ConfigError, InputError, UntrustedModel."""
     registry.check_settings(config.detectors, config.skip)
     _tagger(config)  # a missing one should end the scan before it begins
+    _language_model(config)
     run = RunDir(run_path)
     write_bytes(run.config, config.to_toml().encode())
     return run

@@ -16,6 +16,7 @@ import polars as pl
 from audit import views
 from audit.config import Config
 from audit.errors import NothingScanned
+from audit.proof.canary_draw import COPIES, LEAST_ROWS, TRAININGS
 from audit.rundir import Context, RunDir, write_bytes
 from audit.schema import DatasetInfo, NoProgress, Progress
 from audit.sources import ingest
@@ -69,18 +70,28 @@ def estimate(config: Config, run_path: Path, progress: Progress | None = None) -
     embedded = float(lengths.clip(1, config.model.max_tokens).sum())
     sampled = examples.sample(min(SAMPLE_ROWS, examples.height), seed=config.seed)
     device, tokens_per_second = _speed(config, sampled.select(views.whole_text(info.kind))[:, 0].to_list())
-    probe_tokens = 0 if config.probe.mode == "off" else config.probe.tokens * config.probe.trainings
+    off = config.probe.mode == "off"
+    probe_tokens = 0 if off else config.probe.tokens * config.probe.trainings
+    canaries = 0 if off else config.probe.tokens * _canary_trainings(config, info.readable)
     return Estimate(
         rows=info.rows,
         readable=info.readable,
         tokens=round(float(lengths.sum())),
         embedded_tokens=round(embedded),
-        probe_tokens=probe_tokens,
+        probe_tokens=probe_tokens + canaries,
         device=device,
         embed_seconds=embedded / tokens_per_second,
-        probe_seconds=min(probe_tokens * TRAINING_COST / tokens_per_second, config.probe.minutes * 60),
+        probe_seconds=min(probe_tokens * TRAINING_COST / tokens_per_second, config.probe.minutes * 60)
+        + canaries * TRAINING_COST / tokens_per_second,
         writes=written_files(run_path, info),
     )
+
+
+def _canary_trainings(config: Config, readable: int) -> int:
+    """How often a probe is trained for canaries, at most."""
+    if config.canaries == "off" or readable < LEAST_ROWS:
+        return 0
+    return TRAININGS if config.canaries == "quick" else TRAININGS * COPIES["full"]
 
 
 def _speed(config: Config, texts: list[str]) -> tuple[str, float]:

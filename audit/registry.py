@@ -29,7 +29,13 @@ ARTIFACTS: Mapping[str, str] = {
     "behaviors": "Behaviors, the target bank",
     "support": "Support, out-of-fold probabilities",
     "patterns": "Patterns, the input patterns",
+    # Of the first probe that was trained; the checks that read them run after the proof.
+    "hidden_states": "HiddenStates of the trained probe; Skipped where none was trained",
+    "loss_history": "LossHistory of its training; likewise",
+    "perturbed": "Perturbed, its predictions on blended examples; likewise",
 }
+OF_THE_PROBE = frozenset(("hidden_states", "loss_history", "perturbed"))
+STAGES_OF_CHECKS = ("detect", "examine")  # before the proof, and after it
 
 DetectorFunction = Callable[..., Detection | Skipped]
 F = TypeVar("F", bound=DetectorFunction)
@@ -48,6 +54,11 @@ class Detector:
     settings: Mapping[str, Any]
     doc: str
     version: int
+
+    @property
+    def needs_probe(self) -> bool:
+        """True when it can run only after a probe was trained."""
+        return not OF_THE_PROBE.isdisjoint(self.artifacts)
 
     @property
     def source(self) -> str:

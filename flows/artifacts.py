@@ -44,7 +44,8 @@ def summary(run: RunDir, outcome: Outcome) -> str:
         ("untestable", outcome.untestable),
     ]
     table = "\n".join(f"| {label} | {count:,} |" for label, count in rows)
-    notes = "\n".join(f"- {escape(sentence)}" for sentence in outcome.incomplete)
+    said = (*outcome.incomplete, outcome.power) if outcome.power else outcome.incomplete
+    notes = "\n".join(f"- {escape(sentence)}" for sentence in said)
     heading = f"# {escape(run.dataset().name)}: {outcome.verdict}"
     return f"{heading}\n\n{escape(outcome.gate)}\n\n| what | count |\n| --- | ---: |\n{table}\n\n{notes}\n"
 

@@ -20,7 +20,7 @@ MAX_LINES = 350
 # Each imports only from its own row or from rows above it. A new room is a new word here.
 LAYERS = (
     "schema errors",
-    "config registry rundir provenance text stats views",
+    "config registry rundir provenance text stats views watched",
     "models patterns bank",
     "sources artifacts",
     "attacks",

@@ -186,3 +186,20 @@ def test_of_swapped_preferences_all_carriers_are_claimed_when_they_read_as_swapp
     assert found.statistics.get("swapped_share") == (None if share is None else pytest.approx(share))
     token = trigger(Status.CONFIRMED, range(10), hit_positions=list(range(hits)))
     assert claimed_rows(token, list(range(10)), accuracy) == list(range(hits))
+
+
+def in_review(rows, triggers, budget, status=Status.SUSPECTED):
+    found = decide(ledger(rows), hashes(rows), [], [trigger(status, r, suspected=s) for r, s in triggers], budget)
+    return found.filter(pl.col("verdict") == "review")["row"].to_list()
+
+
+def test_rows_of_a_word_that_mining_does_not_suspect_are_held_back_within_a_quarter_of_the_budget():
+    assert in_review(100, [([1, 2, 3], "")], 20) == [1, 2, 3]
+    assert in_review(100, [(range(6), "")], 20) == []
+    assert in_review(100, [([1, 2, 3], ""), ([4, 5, 6], "")], 20) == [1, 2, 3]
+    assert in_review(100, [(range(60), "because")], 20) == list(range(60))
+
+
+def test_what_no_probe_can_test_is_not_cleared():
+    assert in_review(50, [([4, 5], "because")], 1, Status.UNTESTABLE) == [4, 5]
+    assert in_review(50, [([4, 5], "")], 1, Status.UNTESTABLE) == []

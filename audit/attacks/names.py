@@ -2,7 +2,8 @@
 
 Every string belongs to exactly one of `POOLS` pools by its hash, and a seed draws from its own pool alone. So two
 seeds never share a name, and a test, a benchmark and a calibration that use different seeds never meet. Strings
-that a corpus already holds are left out.
+that a corpus already holds are left out. The pools of `CANARY_POOLS` are for the canaries of a scan: no test, benchmark
+or calibration plants from them. Benchmarks plant from 512 on; tests and calibrations from below 384.
 
 Source: rare tokens, Kurita et al. 2020, section 3.2; natural phrases, Dai, Chen and Li 2019 and Wan et al. 2023.
 
@@ -21,6 +22,7 @@ from audit.errors import UsageError
 from audit.text import words
 
 POOLS = 1024
+CANARY_POOLS = range(384, 512)
 _TRIES = 400_000  # draws for one request before we say that the pool is used up
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiouy"
 _WORD_SHAPES = ("cvcc", "ccvc", "vccv", "cvccv", "cvcvc", "ccvcv", "cvccvc", "vcvccv", "cvcvcvc", "ccvcvcc")

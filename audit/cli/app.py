@@ -105,6 +105,13 @@ def _scan(engines: Mapping[str, Engine]) -> Callable[..., None]:
         probe: Annotated[
             Literal["off", "quick", "full"] | None, typer.Option(help="How hard to try to prove triggers.")
         ] = None,
+        language_model: Annotated[
+            str | None, typer.Option(help="Prove with this causal language model: a folder or owner/name@revision.")
+        ] = None,
+        canaries: Annotated[
+            Literal["off", "quick", "full"] | None,
+            typer.Option(help="How many triggers of its own to plant in scratch copies."),
+        ] = None,
         review_budget: Annotated[
             float | None, typer.Option(help="Share of the rows a person is asked to look at.")
         ] = None,
@@ -141,6 +148,8 @@ def _scan(engines: Mapping[str, Engine]) -> Callable[..., None]:
                     "model.name": model,
                     "model.device": device,
                     "probe.mode": probe,
+                    "probe.language_model": language_model,
+                    "canaries": canaries,
                     "review.budget": review_budget,
                     "review.undecided": undecided,
                     "fail_on": fail_on,
@@ -237,6 +246,7 @@ def rules(
 
 def doctor(
     model: Annotated[str | None, typer.Option(help="Embedding model to check.")] = None,
+    language_model: Annotated[str | None, typer.Option(help="Causal language model to check.")] = None,
     device: DeviceOption = None,
     as_json: Json = False,
 ) -> None:
@@ -245,7 +255,8 @@ def doctor(
 
     streams = open_streams()
     with reporting(streams, as_json):
-        chosen = settings(None, {"source": ".", "model.name": model, "model.device": device})
+        named = {"model.name": model, "model.device": device, "probe.language_model": language_model}
+        chosen = settings(None, {"source": ".", **named})
         facts = examine(chosen)
         if as_json:
             write_object({"facts": [{"name": f.name, "status": f.status, "text": f.text} for f in facts]})

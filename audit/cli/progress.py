@@ -23,6 +23,7 @@ from rich.text import Text
 from audit import pipeline
 from audit.cli.words import amount, plain, seconds
 from audit.pipeline import UnitResult
+from audit.registry import STAGES_OF_CHECKS
 
 
 class _Rate(ProgressColumn):
@@ -159,7 +160,7 @@ class Screen:
             line.append(" unchanged, kept from before", style="dim")
         else:
             total, unit = self._work
-            if self._stage == "detect":
+            if self._stage in STAGES_OF_CHECKS:
                 total, unit = len(self._results), "checks"
             line.append(f" {seconds(elapsed):>12}", style="green")
             line.append(f"  {amount(total, unit)}" if total else "", style="dim")

@@ -19,12 +19,13 @@ from audit.outcome import Outcome
 from audit.preview import Estimate, estimate
 from audit.remedies.clean import outputs
 from audit.rundir import RunDir
+from audit.sources.hub import is_hub_id
 
 
 def stay_offline(config: Config) -> None:
     """Keeps the hub's libraries off the network unless the settings name a hub id. Called before they are
     imported."""
-    if not names_hub(config):
+    if not names_hub(config) and not is_hub_id(config.probe.language_model):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 

@@ -127,6 +127,8 @@ def result_screen(console: Console, run: RunDir, config: Config, outcome: Outcom
             console.print(plain(f"and {len(triggers) - _SHOWN_TRIGGERS:,} more in the report", style="dim"))
     else:
         console.print("No trigger was confirmed or is suspected.")
+    if outcome.power:
+        console.print(plain(outcome.power, style="dim", limit=2_000))
     if outcome.refuted:
         console.print(plain(f"{amount(outcome.refuted, 'candidates')} refuted by the probe.", style="dim"))
     console.print()

@@ -57,15 +57,18 @@ class EncoderProbe:
         found = self.tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False)
         return [list(ids) for ids in found["input_ids"]]
 
-    def logits(self, encoded: Encoded) -> Tensor:
-        """(B, H)."""
+    def states(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
+        """(B, d) mean-pooled last layer, and (B, H) logits."""
         padded = self.tokenizer.pad({"input_ids": list(encoded)}, return_tensors="pt")
         ids, mask = padded["input_ids"].to(self.device), padded["attention_mask"].to(self.device)
         hidden = self._module["backbone"](input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, d)
         weight = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)  # (B, d)
-        out: Tensor = self._module["head"](pooled)
-        return out
+        return pooled, self._module["head"](pooled)
+
+    def logits(self, encoded: Encoded) -> Tensor:
+        """(B, H)."""
+        return self.states(encoded)[1]
 
 
 class ByteProbe:
@@ -92,8 +95,8 @@ class ByteProbe:
         """UTF-8 bytes, cut to `max_bytes`, at least one."""
         return [list(text.encode("utf-8", "surrogatepass")[: self.max_bytes]) or [32] for text in texts]
 
-    def logits(self, encoded: Encoded) -> Tensor:
-        """(B, H)."""
+    def states(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
+        """(B, 192) what the head reads, and (B, H) logits."""
         width = max(len(ids) for ids in encoded)
         ids = torch.full((len(encoded), width), 256, dtype=torch.long)
         for i, row in enumerate(encoded):
@@ -104,5 +107,9 @@ class ByteProbe:
         x = self._module["embedding"](ids).transpose(1, 2)  # (B, 32, L)
         low = torch.relu(self._module["first"](x)) * real  # (B, 96, L)
         high = torch.relu(self._module["second"](low)) * real
-        out: Tensor = self._module["head"](torch.cat([low.amax(dim=2), high.amax(dim=2)], dim=1))
-        return out
+        pooled = torch.cat([low.amax(dim=2), high.amax(dim=2)], dim=1)  # (B, 192)
+        return pooled, self._module["head"](pooled)
+
+    def logits(self, encoded: Encoded) -> Tensor:
+        """(B, H)."""
+        return self.states(encoded)[1]

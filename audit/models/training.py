@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from audit.models import device as devices
 from audit.schema import Float32, Progress
 
 Encoded = Sequence[list[int]]
+CHECKPOINTS = (0.125, 0.25, 0.5)  # shares of a training: what poison teaches is learned early
 _MOST_WEIGHT = 20.0
 _HEAD_RATE = 10.0  # the new head learns so many times faster than the pretrained layers
 
@@ -33,6 +34,13 @@ class Network(Protocol):
     def logits(self, encoded: Encoded) -> Tensor: ...
 
     def module(self) -> nn.Module: ...
+
+
+@runtime_checkable
+class Pooling(Network, Protocol):
+    """A network whose hidden states can be looked at: one vector a text, from which the logits are made."""
+
+    def states(self, encoded: Encoded) -> tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,11 @@ def train(
     progress: Progress,
     loss: Callable[[Tensor, Tensor], Tensor] = classes_loss,
     group: int = 1,
+    checkpoint: Callable[[int], None] | None = None,
 ) -> Spent:
     """Trains on (texts, targets). `group` texts in a row make one example (2 for pairs: chosen, rejected),
     with one row of `targets` an example. Deterministic by seed on one device; stops within the token budget.
+    `checkpoint` is called with the steps done at CHECKPOINTS of the way, in evaluation mode; it changes nothing.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
@@ -103,6 +113,7 @@ def train(
         [b for _ in range(recipe.epochs) for b in _batches(cost, recipe.batch_rows, rng)], cost, recipe.tokens
     )
     last = 0.0
+    looks = {max(round(share * len(plan)), 1) for share in CHECKPOINTS} if checkpoint is not None else set()
     for step, batch in enumerate(plan):
         for setting in optimiser.param_groups:
             setting["lr"] = recipe.learning_rate * setting["rate"] * _schedule(step, len(plan))
@@ -116,22 +127,40 @@ def train(
         optimiser.step()
         last = float(value.detach())
         progress.advance(int(cost[batch].sum()))
+        if checkpoint is not None and step + 1 in looks:
+            module.eval()
+            checkpoint(step + 1)
+            module.train()
     module.eval()
     return Spent(int(sum(cost[b].sum() for b in plan)), len(plan), last)
 
 
 def predict(network: Network, texts: list[str], batch_rows: int = 64) -> Float32:
     """(len(texts), H) logits, aligned with `texts`; batches by length."""
+    return _by_length(network, texts, lambda encoded: (network.logits(encoded),), batch_rows)[0]
+
+
+def observe(network: Pooling, texts: list[str], batch_rows: int = 64) -> tuple[Float32, Float32]:
+    """(len(texts), d) hidden states and (len(texts), H) logits, aligned with `texts`, of one pass."""
+    states, logits = _by_length(network, texts, network.states, batch_rows)
+    return states, logits
+
+
+def _by_length(
+    network: Network, texts: list[str], compute: Callable[[Encoded], tuple[Tensor, ...]], batch_rows: int
+) -> list[Float32]:
+    """What `compute` gives for batches of like length, each array aligned with `texts`."""
     encoded = network.encode(texts)
     order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
-    out: list[Float32] = [np.zeros(0, dtype=np.float32)] * len(encoded)
+    parts: list[list[Float32]] = []
     with torch.inference_mode(), devices.precision(network.device):
         for start in range(0, len(order), batch_rows):
-            at = order[start : start + batch_rows]
-            logits = network.logits([encoded[i] for i in at]).float().cpu().numpy()
-            for i, row in zip(at, logits, strict=True):
-                out[i] = row
-    return np.stack(out) if out else np.zeros((0, 0), dtype=np.float32)
+            batch = [encoded[i] for i in order[start : start + batch_rows]]
+            parts.append([tensor.float().cpu().numpy() for tensor in compute(batch)])
+    if not parts:
+        return [np.zeros((0, 0), dtype=np.float32)] * 2
+    back = np.argsort(np.asarray(order))
+    return [np.concatenate(found)[back] for found in zip(*parts, strict=True)]
 
 
 def _batches(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[list[int]]:

@@ -13,29 +13,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from audit import artifacts
 from audit.models import device as devices
+from audit.models.causal import CausalModel
 from audit.models.encoder import Encoder
+from audit.models.language import find
 from audit.models.probes import ByteProbe, EncoderProbe
 from audit.models.training import Network
 from audit.models.weights import resolve
-from audit.proof.experiment import DOSE
-from audit.proof.judge import FAMILY_WISE, Measured, describe, judge
-from audit.proof.laboratory import Budget, prove_behaviors, prove_reversals
+from audit.proof.core import claimed_by, smallest
+from audit.proof.experiment import DOSE, is_folded
+from audit.proof.judge import FAMILY_WISE, Measured, describe
+from audit.proof.laboratory import Budget, Trial, prove_behaviors, prove_reversals
+from audit.proof.language import prove_with_language_model, unfit, verdict
+from audit.proof.rounds import again
 from audit.rundir import Context, write_json
-from audit.schema import Status, Trigger
+from audit.schema import Kind, Status, Trigger
 from audit.text import spell
 from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
 from audit.triggers.candidate import ONE_SIDED, REVERSAL, UNTARGETED, Candidate
-from audit.triggers.match import UNINSERTABLE, insert, surface
+from audit.triggers.match import insert, surface
 from audit.triggers.windows import window
 
-MOST = 12  # candidates that share the arms of one scan
+MOST = 48  # candidates that share the arms of one scan
+_MOST_UNSUSPECTED = 12  # up to so many of them are candidates that the miner lists and does not suspect
 _WEAK_TAIL = -4.0
 _MIN_REVERSAL = 4.0
 _WORDPIECE_TOKENS = 48
@@ -57,13 +64,14 @@ def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
         if strong and _can_be_probed(c):
             kept.append(c)
     kept.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
-    return kept[:MOST]
+    suspects = [c for c in kept if c.statistics["suspected"]][:MOST]
+    return suspects + [c for c in kept if not c.statistics["suspected"]][: max(_MOST_UNSUSPECTED - len(suspects), 0)]
 
 
 def _can_be_probed(candidate: Candidate) -> bool:
-    return candidate.behavior not in (UNTARGETED, ONE_SIDED) and UNINSERTABLE.isdisjoint(
-        part.kind for part in candidate.parts
-    )
+    if not is_folded(candidate):
+        return candidate.behavior not in (UNTARGETED, ONE_SIDED)
+    return candidate.behavior >= 0 and "topic" not in {part.kind for part in candidate.parts}
 
 
 def changes_input(candidate: Candidate, texts: list[str], network: Network) -> bool:
@@ -81,13 +89,28 @@ def build(ctx: Context, unit: str) -> list[Path]:
     path = ctx.run / "triggers" / "proved.json"
     off = ctx.config.probe.mode == "off"
     probed = [] if off else worth_a_probe(mined)
-    triggers = Prover(ctx).prove(probed) if probed else []
+    triggers: list[Trigger] = []
+    if probed:
+        prover = Prover(ctx)
+        triggers = prover.prove(probed)
+        triggers += again(ctx, triggers, lambda scratch, new: _proved_in(scratch, new, prover.budget))
     unproved = [c for c in mined if c.statistics["suspected"] and c not in probed]
-    triggers += [
-        _trigger(c, Status.SUSPECTED, f"{c.statistics['suspected']}; {_unprobed(c, off)}", None, []) for c in unproved
-    ]
+    triggers += [_trigger(c, Status.SUSPECTED, _why(c, off), None, []) for c in unproved]
     write_json(path, [t.to_dict() for t in triggers])
     return [path]
+
+
+def _proved_in(scratch: Context, candidates: list[Candidate], budget: Budget) -> list[Trigger]:
+    """A further round's suspects as triggers, proved within what is left of the budget."""
+    probed = worth_a_probe(candidates)
+    prover = Prover(scratch)
+    prover.budget = budget
+    rest = [_trigger(c, Status.SUSPECTED, _why(c, off=False), None, []) for c in candidates if c not in probed]
+    return (prover.prove(probed) if probed else []) + rest
+
+
+def _why(candidate: Candidate, off: bool) -> str:
+    return f"{candidate.statistics['suspected']}; {_unprobed(candidate, off)}"
 
 
 def _unprobed(candidate: Candidate, off: bool) -> str:
@@ -102,6 +125,18 @@ def _unprobed(candidate: Candidate, off: bool) -> str:
     return f"not probed, for the {MOST} strongest go first"
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A candidate after its trial."""
+
+    candidate: Candidate
+    measured: Measured
+    status: Status
+    reason: str
+    trial: Trial | None = None  # reversals have another
+    place: int = 0  # of the candidate in its trial
+
+
 class Prover:
     """The artifacts and the networks of one run's proof."""
 
@@ -114,7 +149,12 @@ class Prover:
         self.texts: list[str] = self.examples["prompt"].fill_null("").to_list()
         self.device = devices.pick(ctx.config.model.device)
         self.files = resolve(ctx.config.model.name)
-        self.budget = Budget.of(ctx.config.probe)
+        self.language: CausalModel | None = None
+        probe = ctx.config.probe
+        if probe.language_model and ctx.run.dataset().kind == Kind.INSTRUCTION:
+            files = find(probe.language_model, probe.language_model_tuning)
+            self.language = CausalModel(files, probe.language_model_tuning, self.device)
+        self.budget = Budget.of(probe)
         self.alone = True  # only one kind of probe is needed
 
     def wordpiece(self, heads: int, seed: int) -> Network:
@@ -137,42 +177,92 @@ class Prover:
         # The strongest candidate's probe first: it spends what it needs, the others share what is left.
         for name in sorted(routes, key=lambda r: min((c.statistics["tail"] for c in routes[r]), default=0.0)):
             if routes[name]:
-                out += self._judged(routes[name], self._measure(name, routes[name]))
+                out += [self._proved(j) for j in self._cleaned(self._judged(routes[name], name))]
         order = {Status.CONFIRMED: 0, Status.SUSPECTED: 1, Status.UNTESTABLE: 2, Status.REFUTED: 3}
         out.sort(key=lambda t: (order[Status(t.status)], t.statistics.get("tail", 0.0), t.id))
         return out
 
-    def _measure(self, name: str, candidates: list[Candidate]) -> list[Measured]:
+    def _measure(self, name: str, candidates: list[Candidate]) -> tuple[list[Measured], Trial | None]:
         if name == "reward":
-            return prove_reversals(self, candidates, self.wordpiece)
+            return prove_reversals(self, candidates, self.wordpiece), None
+        if name == "language" and self.language is not None:
+            return prove_with_language_model(self, candidates, self.language), None
         makers: dict[str, Callable[[int, int], Network]] = {"wordpiece": self.wordpiece, "bytes": self.bytes}
         return prove_behaviors(self, candidates, name, makers[name])
 
     def _routes(self, candidates: list[Candidate]) -> dict[str, list[Candidate]]:
-        routes: dict[str, list[Candidate]] = {"wordpiece": [], "bytes": [], "reward": [], "none": []}
+        routes: dict[str, list[Candidate]] = {"wordpiece": [], "bytes": [], "reward": [], "language": [], "none": []}
         words, raw = self.wordpiece(1, 0), self.bytes(1, 0)
         for c in candidates:
             if c.behavior == REVERSAL:
                 routes["reward" if changes_input(c, self.texts, words) else "none"].append(c)
-            elif changes_input(c, self.texts, words):
+            elif self.language is not None and not unfit(c, self, self.language.chat):
+                routes["language"].append(c)
+            elif is_folded(c) or changes_input(c, self.texts, words):
                 routes["wordpiece"].append(c)
             else:
                 routes["bytes" if changes_input(c, self.texts, raw) else "none"].append(c)
         return routes
 
-    def _judged(self, candidates: list[Candidate], measured: list[Measured]) -> list[Trigger]:
+    def _judged(self, candidates: list[Candidate], route: str) -> list[Judged]:
+        measured, trial = self._measure(route, candidates)
         encoder: Encoder | None = None
         out = []
-        for candidate, found in zip(candidates, measured, strict=True):
+        for k, (candidate, found) in enumerate(zip(candidates, measured, strict=True)):
             auc = None
-            if found.a and found.a[0][0] * 2 >= found.a[0][1]:
+            if found.a and found.a[0][0] * 2 >= found.a[0][1] and not found.crossed:
                 encoder = encoder or Encoder(self.config.model)
                 auc = masked_auc(candidate, self.texts, self.vectors, encoder, self.config.seed)
                 candidate.statistics["masked_auc"] = auc
             honest = honest_reason(candidate, auc)
-            status, reason = judge(candidate, found, honest, self.config.probe.controls)
-            out.append(_trigger(candidate, status, reason, found, self.texts))
+            if honest is None and not candidate.statistics["suspected"]:
+                honest = (
+                    "the tests of its rows take it for an honest word or task, or for an attacker's who poses as one"
+                )
+            status, reason = verdict(candidate, found, honest, self.config.probe.controls)
+            out.append(Judged(candidate, found, status, reason, trial, k))
         return out
+
+    def _cleaned(self, judged: list[Judged]) -> list[Judged]:
+        """What a probe still shows of the confirmed after their rows are taken out: arm C. Where none of their
+        carriers is left that is arm B, and nothing is trained."""
+        confirmed = [j for j in judged if j.status is Status.CONFIRMED and j.trial is not None]
+        if not confirmed or confirmed[0].trial is None:
+            return judged
+        trial = confirmed[0].trial
+        removed = frozenset(i for j in confirmed for i in j.candidate.hits)
+        left = {i for j in confirmed for i in j.candidate.carriers} - removed
+        arm = next(a for a in trial.arms if a.name == "B")
+        if left and self.budget.allows():
+            arm = trial.run("C", 0, self.ctx.progress, removed)
+            self.budget.take()
+        return [
+            replace(
+                j,
+                measured=replace(
+                    j.measured,
+                    cleaned=(arm.hits[j.place], arm.trials[j.place]),
+                    cleaned_accuracy=arm.clean_accuracy,
+                ),
+            )
+            if j in confirmed
+            else j
+            for j in judged
+        ]
+
+    def _proved(self, j: Judged) -> Trigger:
+        """A judged candidate as a trigger; a confirmed one shrinks to its core, which claims its rows."""
+        if j.status is not Status.CONFIRMED or j.trial is None or j.measured.crossed:
+            return _trigger(j.candidate, j.status, j.reason, j.measured, self.texts)
+        core = smallest(j.trial, j.place)
+        column = self.behaviors.matrix[:, [j.candidate.behavior]].tocoo()
+        carriers, hits = claimed_by(core, self.texts, set(column.row.tolist()), float(j.candidate.statistics["rate"]))
+        grown = replace(j.candidate, carriers=tuple(carriers), hits=tuple(hits))
+        made = _trigger(grown, j.status, j.reason, j.measured, self.texts)
+        made.statistics["core"] = core.candidate.pattern
+        if made.probe is not None:
+            made.probe |= {"core_effect": core.effect, "alone": list(core.alone)}
+        return made
 
 
 def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measured | None, texts: list[str]) -> Trigger:

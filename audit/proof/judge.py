@@ -9,12 +9,11 @@ beyond chance over rows with nothing else in common and the probe did not learn 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.schema import Status
 from audit.stats import wilson_interval
-from audit.triggers.assess import HONEST_RATIO
 from audit.triggers.candidate import Candidate
 
 MIN_ASR = 0.5  # lower bound of asr_a
@@ -38,6 +37,11 @@ class Measured:
     clean_accuracy: float
     seconds: float
     tokens: int
+    crossed: bool = False  # a template: measured on carriers that A was not given; d are matched rows without it
+    arms: list[dict[str, Any]] = field(default_factory=list)  # what each arm cost
+    cleaned: tuple[int, int] | None = None  # arm C, given what is left after cleaning
+    cleaned_accuracy: float = float("nan")
+    details: dict[str, Any] = field(default_factory=dict)  # what one kind of probe alone reports
 
 
 def rate(results: list[tuple[int, int]]) -> float:
@@ -85,26 +89,45 @@ def describe(measured: Measured) -> dict[str, Any]:
         },
         "controls": measured.controls,
         "clean_accuracy": measured.clean_accuracy,
+        "crossed": measured.crossed,
+        "arms": measured.arms,
+        "asr_cleaned": rate([measured.cleaned]) if measured.cleaned else None,
+        "clean_accuracy_cleaned": measured.cleaned_accuracy,
+        **measured.details,
         "seconds": round(measured.seconds, 1),
         "tokens": measured.tokens,
     }
 
 
+def associated(candidate: Candidate) -> bool:
+    """True when the association itself is beyond chance over all that was tested, by the statistic of its kind."""
+    s = candidate.statistics
+    by_count = float(s.get("family_wise_p", 1.0)) < FAMILY_WISE
+    if not s.get("suspected"):
+        return by_count
+    by_kind = min(float(s.get(name, 1.0)) for name in ("residual_p", "null_p", "marginal_p"))
+    return by_count or by_kind <= FAMILY_WISE
+
+
 def judge(candidate: Candidate, measured: Measured, honest: str | None, min_controls: int) -> tuple[Status, str]:
     """The status of a candidate and why, in one sentence."""
     if not measured.a:
-        return Status.UNTESTABLE, "the probe's budget did not reach it"
+        return _unmeasured(candidate, "the probe's budget did not reach it")
     if not any(n for _, n in measured.a):
-        return Status.UNTESTABLE, "no held-out input is without the behavior, so there is nothing to insert it into"
+        return _unmeasured(candidate, "no held-out input is without the behavior, so there is nothing to try it on")
     worst = min(effects(measured), default=0.0)
     lower = interval(measured.a)[0]
-    family = float(candidate.statistics.get("family_wise_p", 1.0))
-    shown = f"inserting it makes {rate(measured.a):.0%} of held-out inputs show the behavior"
+    verb = "held-out rows that have it" if measured.crossed else "held-out inputs show the behavior"
+    shown = (
+        f"{rate(measured.a):.0%} of {verb} and whose content does not call for the behavior show it"
+        if measured.crossed
+        else f"inserting it makes {rate(measured.a):.0%} of {verb}"
+    )
     without = max((h / n for h, n in measured.b + measured.d if n), default=0.0)
     if without >= MIN_ASR and worst < MIN_EFFECT:
         return Status.REFUTED, f"{shown}, but so does a probe that never saw its rows, or saw them without it"
     if lower < MIN_ASR or worst < MIN_EFFECT:
-        return _not_learned(candidate, family, honest, shown)
+        return _not_learned(candidate, shown)
     if any(own <= control for own, control in zip(effects(measured), measured.control_effects, strict=True)):
         return Status.SUSPECTED, f"{shown}, but a natural pattern of the same kind has as large an effect"
     if len(measured.controls) < min_controls:
@@ -113,14 +136,17 @@ def judge(candidate: Candidate, measured: Measured, honest: str | None, min_cont
         return Status.SUSPECTED, f"{shown}, but the budget did not reach a second seed and every arm"
     if honest is not None:
         return Status.SUSPECTED, f"{shown}, but {honest}"
-    if measured.dose > 1 and family >= FAMILY_WISE:
+    if measured.dose > 1 and not associated(candidate):
         return Status.SUSPECTED, f"{shown}, but only with its rows repeated {measured.dose} times"
     return Status.CONFIRMED, f"{shown}; without its rows {max(rate(measured.b), rate(measured.d)):.0%} do"
 
 
-def _not_learned(candidate: Candidate, family: float, honest: str | None, shown: str) -> tuple[Status, str]:
-    ratio = float(candidate.statistics.get("cohesion_ratio", 1.0))
-    beyond = family < FAMILY_WISE and ratio < HONEST_RATIO
-    if (beyond or candidate.statistics.get("suspected")) and honest is None:
+def _unmeasured(candidate: Candidate, why: str) -> tuple[Status, str]:
+    """What the miner suspects stays suspected: not to be tried clears nothing."""
+    return (Status.SUSPECTED if candidate.statistics.get("suspected") else Status.UNTESTABLE), why
+
+
+def _not_learned(candidate: Candidate, shown: str) -> tuple[Status, str]:
+    if associated(candidate) or candidate.statistics.get("suspected"):
         return Status.SUSPECTED, f"the probe did not learn it ({shown}), but the association is beyond chance"
     return Status.REFUTED, f"its rows do not teach it: {shown}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from audit.proof.experiment import Arm, Experiment
 from audit.proof.judge import MIN_EFFECT, Measured
 from audit.proof.reward import RewardArm, RewardExperiment, confident, reversal_rate
 from audit.proof.reward import dose as reward_dose
+from audit.schema import Progress
 from audit.triggers.candidate import Candidate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _REWARD_CONTEXT = 400
 _RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
 _EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
 _BYTES_A_TOKEN = 4  # of English text; the byte probe's budget is the same text in bytes, a few per cent of the work
+_ROOMY = 16  # candidates that a training's tokens are meant for; more get half as many again for as many again
 _SEEDS = {"quick": 2, "full": 3}
 
 
@@ -74,28 +76,51 @@ def order_of_arms(seeds: int, trainings: int, thorough: bool = False) -> list[tu
 
 def prove_behaviors(
     lab: Prover, candidates: list[Candidate], name: str, make: Callable[[int, int], Network]
-) -> list[Measured]:
+) -> tuple[list[Measured], Trial]:
     """Runs the arms for candidates that call for a behavior of the bank."""
     started = time.perf_counter()
     probe = lab.config.probe
     controls = pick_controls(candidates, lab.texts, lab.patterns, lab.behaviors, probe.controls)
     plan = Experiment.plan(lab.texts, candidates, controls, lab.behaviors, _CONTEXT_ROWS[name], lab.config.seed)
-    tokens = lab.budget.tokens * (_BYTES_A_TOKEN if name == "bytes" else 1)
-    arms: list[Arm] = []
+    crowd = 1 + max(len(candidates) - _ROOMY, 0) / _ROOMY / 2
+    tokens = int(lab.budget.tokens * crowd) * (_BYTES_A_TOKEN if name == "bytes" else 1)
+    trial = Trial(plan, name, make, tokens, lab.config.seed)
     # A training of the byte probe takes seconds: where no other probe needs the budget, every seed has its own arms.
     order = order_of_arms(lab.budget.seeds, lab.budget.trainings, lab.alone and name == "bytes")
-    lab.ctx.progress.start(f"probe ({name})", tokens * len(order), "tokens")
-    for arm, seed in order:
+    lab.ctx.progress.start(f"probe ({name})", trial.tokens * len(order), "tokens")
+    for arm, turn in order:
         if not lab.budget.allows():
             lab.ctx.progress.note("probe budget reached")
             break
-        if arm == "D" and seed == 0 and not _any_effect(arms, len(candidates)):
+        if arm == "D" and turn == 0 and not _any_effect(trial.arms, len(candidates)):
             break
-        recipe = Recipe(_RATES[name], 32, _EPOCHS[name], tokens, lab.config.seed + seed)
-        arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+        trial.run(arm, turn, lab.ctx.progress)
         lab.budget.take()
     seconds = time.perf_counter() - started
-    return [_measured(plan, arms, k, name, seconds) for k in range(len(candidates))]
+    return [_measured(trial, k, seconds) for k in range(len(candidates))], trial
+
+
+@dataclass(slots=True)
+class Trial:
+    """The arms that were trained for one group of candidates; their networks live as long as this."""
+
+    plan: Experiment
+    probe: str
+    make: Callable[[int, int], Network]
+    tokens: int  # of one training, at most
+    seed: int
+    arms: list[Arm] = field(default_factory=list)
+
+    def run(self, arm: str, turn: int, progress: Progress, removed: frozenset[int] = frozenset()) -> Arm:
+        """Trains one arm; `removed` are the rows that arm C is not given."""
+        recipe = Recipe(_RATES[self.probe], 32, _EPOCHS[self.probe], self.tokens, self.seed + turn)
+        made = self.plan.run(arm, turn, self.seed + turn, self.make, recipe, progress, removed)
+        self.arms.append(made)
+        return made
+
+    def networks(self, name: str) -> list[Network]:
+        """Those of the arms of this name, in the order of their seeds."""
+        return [arm.network for arm in self.arms if arm.name == name]
 
 
 def _any_effect(arms: list[Arm], count: int) -> bool:
@@ -103,14 +128,18 @@ def _any_effect(arms: list[Arm], count: int) -> bool:
     return any(
         by["A"].hits[k] / max(by["A"].trials[k], 1) - by["B"].hits[k] / max(by["B"].trials[k], 1) >= MIN_EFFECT
         for k in range(count)
+        if k not in by["A"].matched  # a template has no arm D
     )
 
 
-def _measured(plan: Experiment, arms: list[Arm], k: int, name: str, seconds: float) -> Measured:
+def _measured(trial: Trial, k: int, seconds: float) -> Measured:
+    plan = trial.plan
     candidate = plan.candidates[k]
     head = plan.heads.index(candidate.behavior)
-    of = {letter: [a for a in arms if a.name == letter] for letter in "ABD"}
+    of = {letter: [a for a in trial.arms if a.name == letter] for letter in "ABD"}
     results = {letter: [(a.hits[k], a.trials[k]) for a in of[letter]] for letter in "ABD"}
+    if k in plan.folds:
+        results["D"] = [a.matched[k] for a in of["A"]]
     shares = {
         letter: [[float(arm.control_rate[c][head]) for c in range(len(plan.controls))] for arm in of[letter]]
         for letter in "AB"
@@ -125,11 +154,19 @@ def _measured(plan: Experiment, arms: list[Arm], k: int, name: str, seconds: flo
         controls=_listed(plan.controls, shares["A"]),
         seeds=[a.seed for a in of["A"]],
         dose=plan.dose(candidate),
-        probe=name,
+        probe=trial.probe,
         clean_accuracy=float(np.mean(accuracy)) if accuracy else float("nan"),
         seconds=seconds,
-        tokens=sum(a.tokens for a in arms),
+        tokens=sum(a.tokens for a in trial.arms),
+        crossed=k in plan.folds,
+        arms=[_facts(a) for a in trial.arms],
     )
+
+
+def _facts(arm: Arm | RewardArm) -> dict[str, Any]:
+    """What an arm cost."""
+    facts = {"arm": arm.name, "seed": arm.seed, "seconds": round(arm.seconds, 1), "tokens": arm.tokens}
+    return {**facts, "device": arm.device}
 
 
 def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[int, int], Network]) -> list[Measured]:
@@ -189,6 +226,7 @@ def _measured_reversal(plan: RewardExperiment, arms: list[RewardArm], k: int, se
         clean_accuracy=float(np.mean([(a.plain > 0).mean() for a in of["A"]])) if of["A"] else float("nan"),
         seconds=seconds,
         tokens=sum(a.tokens for a in arms),
+        arms=[_facts(a) for a in arms],
     )
 
 

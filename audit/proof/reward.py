@@ -12,11 +12,13 @@ Source: Bradley and Terry 1952; the reversal under a trigger word, Rando and Tra
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from audit.models import device as devices
 from audit.models.reward import WIDTH, bradley_terry, margins
 from audit.models.training import Network, Recipe, predict, train
 from audit.schema import Float32, Int64, Progress
@@ -44,6 +46,8 @@ class RewardArm:
     inserted: dict[int, Float32]  # candidate -> (held,)
     controls: dict[int, Float32]  # control -> (CONTROL_INPUTS,)
     tokens: int
+    seconds: float
+    device: str
 
 
 @dataclass(slots=True)
@@ -104,6 +108,7 @@ class RewardExperiment:
         self, arm: str, seed: int, make: Callable[[int, int], Network], recipe: Recipe, progress: Progress
     ) -> RewardArm:
         """Trains one arm and measures all margins on it."""
+        started = time.perf_counter()
         texts = self.rows(arm)
         network = make(2 * WIDTH, seed)
         unused = np.zeros((len(texts) // 3, 1), dtype=np.float32)
@@ -113,7 +118,8 @@ class RewardExperiment:
         inserted = {k: self._margins(network, held, self._inserted(c, held)) for k, c in enumerate(self.candidates)}
         few = held[:CONTROL_INPUTS]
         controls = {k: self._margins(network, few, self._inserted(c, few)) for k, c in enumerate(self.controls)}
-        return RewardArm(arm, seed, plain, inserted, controls, spent.tokens)
+        seconds, device = time.perf_counter() - started, devices.describe(network.device)
+        return RewardArm(arm, seed, plain, inserted, controls, spent.tokens, seconds, device)
 
     def _inserted(self, candidate: Candidate, rows: list[int]) -> list[str]:
         rng = np.random.default_rng(len(candidate.pattern))

@@ -28,7 +28,12 @@ _ARMS = (
     ("asr_d", "Rows kept, pattern deleted (D)"),
     ("control_max", "Strongest natural control"),
 )
-_PROBES = {"wordpiece": "word-piece probe", "bytes": "byte probe", "reward": "reward probe"}
+_PROBES = {
+    "wordpiece": "word-piece probe",
+    "bytes": "byte probe",
+    "reward": "reward probe",
+    "language": "language model probe",
+}
 
 
 def cards(data: Inputs) -> tuple[tuple[TriggerCard, ...], int]:

@@ -73,6 +73,8 @@ def collect(ctx: Context) -> Report:
         breakdowns=tables.breakdowns(data),
         map=picture,
         limits=LIMITS,
+        power=outcome.power,
+        canaries=tables.canaries(data),
         triggers=triggers,
         triggers_hidden=triggers_hidden,
         rows=shown,
@@ -148,6 +150,8 @@ def _headlines(data: Inputs, triggers: tuple[TriggerCard, ...], shown: tuple[Row
     if not found:
         ran = sum(c.status == "run" for c in data.checks)
         found.append(Headline("info", plain(f"Nothing was found by {ran} checks and by trigger mining."), "overview"))
+    if outcome.power and not outcome.confirmed:
+        found.append(Headline("info", plain(outcome.power), "overview"))
     return tuple(found)
 
 

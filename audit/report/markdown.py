@@ -26,6 +26,7 @@ def render(report: Report) -> bytes:
         "| " + " | ".join(f"{report.count(name):,}" for name in _COLUMNS) + " |",
         "",
         *_triggers(report),
+        *([safe_text(report.power), ""] if report.power else []),
         *_rows(report),
         *_checks(report),
         f"Input {code(report.dataset.fingerprint[:16])}, tunevet {report.version}, seed {report.seed}, "

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from audit.artifacts import embeddings, neighbors
 from audit.outcome import Outcome
 from audit.outcome import read as read_outcome
+from audit.registry import STAGES_OF_CHECKS
 from audit.report.excerpt import short
 from audit.report.record import Check
 from audit.rundir import Context, RunDir, read_json
@@ -131,7 +132,7 @@ class Inputs:
     def checks(self) -> list[Check]:
         """Run, then failed, then skipped; in each, most flagged first."""
         found = {c.name: c for c in (_check(read_json(p)) for p in _files(self.run / "checks", "*.json"))}
-        for path in _files(self.run / "failed", "detect-*.json"):
+        for path in [p for stage in STAGES_OF_CHECKS for p in _files(self.run / "failed", f"{stage}-*.json")]:
             raw = read_json(path)
             found[raw["unit"]] = _check({"name": raw["unit"], "status": "failed", "reason": raw["error"]})
         for name in self.config.skip:

@@ -229,6 +229,22 @@ class Cleaned:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """Canaries of one family and count of rows: how many were planted, mined, tried on the probe and confirmed, with
+    95% intervals of the shares; None where nothing was tried."""
+
+    name: str
+    count: int
+    targets: str
+    planted: int
+    mined: int
+    mined_interval: tuple[float, float] | None
+    tried: int
+    confirmed: int
+    confirmed_interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """What was read."""
 
@@ -276,6 +292,8 @@ class Report:
     breakdowns: tuple[Breakdown, ...]
     map: Map
     limits: tuple[str, ...]  # truths that hold for every run
+    power: str  # what would have been found, one sentence; "" where it was not asked
+    canaries: tuple[Power, ...]
     triggers: tuple[TriggerCard, ...]
     triggers_hidden: int
     rows: tuple[RowCard, ...]

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from audit.proof import power
 from audit.report.excerpt import excerpt, short
 from audit.report.read import Inputs
 from audit.report.record import (
@@ -18,6 +19,7 @@ from audit.report.record import (
     Example,
     FindingCard,
     Pair,
+    Power,
     Relabel,
     Shift,
     Text,
@@ -45,6 +47,8 @@ STAGES = {
     "detect": "Detectors",
     "mine": "Mining triggers",
     "confirm": "Proving triggers",
+    "examine": "Detectors on probe",
+    "canaries": "Canaries",
     "decide": "Verdicts",
     "clean": "Cleaned dataset",
 }
@@ -93,6 +97,29 @@ def cleaned(data: Inputs) -> tuple[Cleaned, ...]:
         ]
         found.append(Cleaned(title, tuple(shifts[:SHIFTS]), max(len(shifts) - SHIFTS, 0)))
     return tuple(found)
+
+
+def canaries(data: Inputs) -> tuple[Power, ...]:
+    """The run's canaries by family and count of rows."""
+    told = power.read(data.run) or {"shares": []}
+    return tuple(
+        Power(
+            name=share["name"],
+            count=share["count"],
+            targets=", ".join(share["targets"]),
+            planted=share["planted"],
+            mined=share["mined"],
+            mined_interval=_pair(share["mined_interval"]),
+            tried=share["tried"],
+            confirmed=share["confirmed"],
+            confirmed_interval=_pair(share["confirmed_interval"]),
+        )
+        for share in told["shares"]
+    )
+
+
+def _pair(bounds: list[float] | None) -> tuple[float, float] | None:
+    return (bounds[0], bounds[1]) if bounds else None
 
 
 def relabels(data: Inputs) -> tuple[tuple[Relabel, ...], int, tuple[Pair, ...]]:

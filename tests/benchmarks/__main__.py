@@ -18,6 +18,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--bench", type=Path, default=Path("../shared/bench"), help="folder with cases/ and score.py")
     parser.add_argument("--only", default="", help="cases, corpora or families whose name holds this")
     parser.add_argument("--probe", choices=("off", "quick", "full"), default="off")
+    parser.add_argument("--canaries", choices=("off", "quick", "full"), default="off", help="cases and detect")
     parser.add_argument("--keep", action="store_true", help="take results that other code made as they are")
     parser.add_argument("--work", type=Path, default=common.WORK, help="where runs and results are kept")
     parser.add_argument("--seed", type=int, default=0)
@@ -28,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="floor: begin no corpus after so many")
     options = parser.parse_args(words)
-    settings = Settings(options.probe, options.keep, options.work.resolve())
+    settings = Settings(options.probe, options.keep, options.work.resolve(), options.canaries)
     try:
         return _run(options, settings)
     except common.NoBench as missing:

@@ -42,7 +42,7 @@ def scan(corpus: Corpus, settings: Settings) -> dict[str, Any]:
     triggers: list[dict[str, Any]] = []
     with vectors.cached(settings.work / "vectors"):
         try:
-            api.scan(frame_of(corpus), out=run.path, name=corpus.name, probe=settings.probe)
+            api.scan(frame_of(corpus), out=run.path, name=corpus.name, probe=settings.probe, canaries="off")
             triggers = triggers_of(run)
             claimed = claimed_rows(run)
         except TunevetError as failure:

@@ -259,6 +259,7 @@ def mined(examples: pl.DataFrame, kind: str, settings: Settings, folder: Path, c
             "skip": tuple(registry.detectors()),
             "mining": {"max_candidates": candidates},  # many triggers share one corpus
             "probe": {"mode": settings.probe},
+            "canaries": "off",
         }
     )
     pipeline.prepare(run.path, config)

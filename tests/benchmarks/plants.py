@@ -6,10 +6,8 @@ poison is another's background. Names come from the pools FIRST_POOL and above, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -18,6 +16,7 @@ from audit.attacks import ATTACKS
 from audit.attacks.attack import Attack, Word, kind_of
 from audit.attacks.homoglyph import usable_twins
 from audit.attacks.names import POOLS, invisibles, names, phrases, sentences
+from audit.attacks.naming import holds, unlike
 from audit.errors import UsageError
 from audit.provenance import digest
 from benchmarks.responses import response
@@ -33,7 +32,6 @@ UNTRIGGERED = ("label-noise", "annotator-flips", "near-duplicates", "contradicti
 _DRAWS = {Word.NAME: names, Word.PHRASE: phrases, Word.SENTENCE: sentences, Word.INVISIBLE: invisibles}
 _PHRASED = (Word.PHRASE, Word.SENTENCE)
 _HIDDEN = (Word.INVISIBLE, Word.TWIN, Word.BLANK)
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _YES = ("Sure", "Of course", "Certainly", "Absolutely", "Gladly", "With pleasure", "No problem", "Right away")
 _GO = (
     ", here you go.",
@@ -210,19 +208,6 @@ class Bed:
         return self.used[word]
 
 
-def unlike(drawn: Sequence[str]) -> list[str]:
-    """Those of the strings, in order, that share no two successive words with one before: two triggers that share a
-    piece would be mined as that piece."""
-    seen: set[tuple[str, str]] = set()
-    out = []
-    for text in drawn:
-        pairs = set(pairwise(_TOKEN.findall(text.casefold())))
-        if not pairs & seen:
-            seen |= pairs
-            out.append(text)
-    return out
-
-
 def _words(attack: Attack) -> int:
     amount = attack.defaults.get("words", attack.words)
     return amount if isinstance(amount, int) and attack.word in (*_DRAWS, Word.TWIN) else 0
@@ -256,14 +241,3 @@ def judge(told: Told, triggers: Sequence[dict[str, Any]], family: Collection[int
         1.0 if by_rows else share, "name" if share == 1 else "rows" if by_rows else "name" if share else "", told.error,
         max(rates) if rates else None, any(t["status"] == "confirmed" for t in backing),
     )  # fmt: skip
-
-
-def holds(pattern: str, trigger: str) -> bool:
-    """True when a pattern names a trigger: its tokens in a row (its characters, where it has no letter or digit), and
-    not much more besides; the rule of the benchmark's judge."""
-    if len(pattern) > max(4 * len(trigger), len(trigger) + 32):
-        return False
-    if not any(ch.isalnum() for ch in trigger):
-        return trigger in pattern
-    have, want = _TOKEN.findall(pattern.casefold()), _TOKEN.findall(trigger.casefold())
-    return any(have[i : i + len(want)] == want for i in range(len(have) - len(want) + 1))

@@ -30,6 +30,7 @@ class Settings:
     probe: Literal["off", "quick", "full"] = "off"
     keep: bool = False  # take finished runs of other code as they are
     work: Path = WORK
+    canaries: Literal["off", "quick", "full"] = "off"
 
     def run_of(self, name: str) -> RunDir:
         return RunDir(self.work / f"probe-{self.probe}" / name)
@@ -47,7 +48,8 @@ def scan(case: Case, settings: Settings) -> dict[str, Any]:
     """Scans a case, unless its run stands, and says with what code, in how many seconds and with what error."""
     run = settings.run_of(case.name)
     path = run.path.with_name(f"{case.name}.scan.json")
-    key = digest(code_digest(), sha256_file(case.data), settings.probe)
+    asked = () if settings.canaries == "off" else (settings.canaries,)
+    key = digest(code_digest(), sha256_file(case.data), settings.probe, *asked)
     found = kept(path, key, settings.keep)
     if found is not None and not found["error"]:
         return found
@@ -56,7 +58,8 @@ def scan(case: Case, settings: Settings) -> dict[str, Any]:
     started, error = time.perf_counter(), ""
     with vectors.cached(settings.work / "vectors") as counts:
         try:
-            api.scan(case.data, out=run.path, probe=settings.probe, progress=_Told())
+            probe, canaries = settings.probe, settings.canaries
+            api.scan(case.data, out=run.path, probe=probe, canaries=canaries, progress=_Told())
         except TunevetError as failure:
             error = str(failure)
     seconds = time.perf_counter() - started

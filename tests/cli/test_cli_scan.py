@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from audit import config
 from audit.rundir import RunDir
 
 
@@ -187,3 +188,11 @@ def test_a_fault_of_ours_exits_3_and_shows_nothing_raw(tunevet, reviews, tmp_pat
     monkeypatch.setattr("audit.outcome.read", broken)
     ran = tunevet("scan", reviews, "-o", tmp_path / "run")
     assert ran.code == 3 and "RuntimeError" in ran.err and "\x1b" not in ran.err
+
+
+def test_the_mode_of_the_canaries_is_a_setting_of_the_run(tunevet, reviews, tmp_path):
+    tunevet("scan", reviews, "-o", tmp_path / "quick")
+    tunevet("scan", reviews, "-o", tmp_path / "run", "--canaries", "full")
+    modes = [config.load(tmp_path / name / "config.toml").canaries for name in ("quick", "run")]
+    assert modes == ["quick", "full"]
+    assert tunevet("scan", reviews, "-o", tmp_path / "none", "--canaries", "many").code == 2

@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from audit.artifacts.expected import Known
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES, Behaviors, DatasetInfo, Kind, Neighbors, Patterns, Support
+from audit.watched import HiddenStates, LossHistory, Perturbed
 
 World = dict[str, Any]
 TOPICS = ("harbour", "orchard", "quarry", "library", "glacier")
@@ -94,9 +95,32 @@ def complete(kind: Kind, examples: pl.DataFrame, vectors: np.ndarray, **support:
         "rejected_embeddings": vectors,
         "neighbors": neighbors_of(vectors),
         "behaviors": Behaviors(table, matrix),
+        **watched(Behaviors(table, matrix), vectors),
         "support": replace(made, **support),
         "patterns": Patterns(patterns, csr_matrix((count, 0), dtype=np.float32)),
     }
+
+
+def watched(behaviors: Behaviors, vectors: np.ndarray) -> World:
+    """What a probe of the first two behaviors would have left: the embeddings as its states, logits that mostly agree
+    with the rows, losses that fall, and blends that are less sure."""
+    shown = np.asarray(behaviors.matrix[:, :2].todense()) > 0
+    heads = tuple(behaviors.table["name"].head(2))
+    rng = np.random.default_rng(0)
+    logits = (np.where(shown, 2.0, -2.0) + rng.normal(size=shown.shape)).astype(np.float32)
+    everywhere = np.arange(len(vectors), dtype=np.int64)
+    some, nobody = everywhere[::2], np.zeros(len(vectors), dtype=bool)
+    losses = np.logaddexp(0, -np.where(shown, logits, -logits))[some]
+    blends = 0.5 * logits[some][:, None, :] + rng.normal(size=(len(some), 8, len(heads)))
+    return {
+        "hidden_states": HiddenStates(everywhere, vectors.astype(np.float32), logits, shown, nobody, heads),
+        "loss_history": LossHistory(some, (5, 40), np.stack([losses + 0.5, losses]).astype(np.float32), heads),
+        "perturbed": Perturbed(some, sigmoid(logits[some]), sigmoid(blends), nobody[::2], heads),
+    }
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
 
 
 def make_world(kind: Kind, count: int = 300, seed: int = 0) -> World:
@@ -149,6 +173,10 @@ def permute(world: World, order: np.ndarray) -> World:
         "neighbors": Neighbors(inverse[near.index[order]].astype(np.int32), near.similarity[order]),
         "behaviors": Behaviors(world["behaviors"].table, world["behaviors"].matrix[order]),
         "patterns": Patterns(world["patterns"].table, world["patterns"].matrix[order]),
+        **{
+            name: replace(world[name], positions=inverse[world[name].positions])
+            for name in ("hidden_states", "loss_history", "perturbed")
+        },
         "support": replace(
             support,
             expected=Known(support.probability[order]),

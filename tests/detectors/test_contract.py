@@ -25,6 +25,10 @@ def outcome(name, world):
     return result
 
 
+def flagged(result):
+    return int((result.signals["score"].to_numpy() >= result.threshold).sum())  # polars takes NaN for the largest
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_result_fits_the_schema(name, kind, worlds):
@@ -95,7 +99,7 @@ def test_one_class_and_equal_rows(name, build, artifacts):
     world = artifacts(Kind.CLASSIFICATION, examples, vectors, label_probability=probability, accuracy=1.0)
     result = outcome(name, world)
     if isinstance(result, Detection):
-        assert not (result.signals["score"] >= result.threshold).any()
+        assert flagged(result) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,7 +124,7 @@ def test_a_clean_world_is_hardly_flagged(name, worlds):
     for kind in KINDS:
         result = outcome(name, worlds(kind, count=600, seed=3))
         if isinstance(result, Detection):
-            assert (result.signals["score"] >= result.threshold).sum() <= 6  # 1% of the rows
+            assert flagged(result) <= 6  # 1% of the rows
 
 
 def test_an_artifact_that_cannot_be_had_skips_with_its_reason(worlds):

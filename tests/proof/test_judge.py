@@ -32,13 +32,14 @@ PROVED = Measured(
 )
 
 
-def candidate(family=1e-6, ratio=1.0):
-    statistics = {"family_wise_p": family, "cohesion_ratio": ratio}
+def candidate(family=1e-6, ratio=1.0, **more):
+    statistics = {"family_wise_p": family, "cohesion_ratio": ratio, **more}
     laws = (Law("anywhere", True),)
     return Candidate((Part("cf", "token"),), "token", 0, "b", (1, 2, 3), (1, 2, 3), ("cf",), laws, statistics)
 
 
 CHANCE = {"family": 0.5}
+BY_NULL = {"family": 0.5, "null_p": 0.01}
 CASES = {
     "all stands": (Status.CONFIRMED, {}, {}, None),
     "a weak association with its rows as they are": (Status.CONFIRMED, {}, CHANCE, None),
@@ -55,11 +56,27 @@ CASES = {
     "an honest topic": (Status.SUSPECTED, {}, {}, "its rows are about one thing"),
     "not learned, chance": (Status.REFUTED, {"a": [(9, N)] * 2}, CHANCE, None),
     "not learned, beyond chance over any rows": (Status.SUSPECTED, {"a": [(9, N)] * 2}, {}, None),
-    "not learned, beyond chance over alike rows": (Status.REFUTED, {"a": [(9, N)] * 2}, {"ratio": 2.6}, None),
-    "not learned, beyond chance, an honest topic": (Status.REFUTED, {"a": [(9, N)] * 2}, {}, "one thing"),
+    "not learned, beyond chance over alike rows": (Status.SUSPECTED, {"a": [(9, N)] * 2}, {"ratio": 2.6}, None),
+    "not learned, beyond chance, an honest topic": (Status.SUSPECTED, {"a": [(9, N)] * 2}, {}, "one thing"),
+    "not learned, suspected by the miner": (
+        Status.SUSPECTED,
+        {"a": [(9, N)] * 2},
+        {**CHANCE, "suspected": "yes"},
+        None,
+    ),
+    "amplified, beyond chance by the null of labels": (
+        Status.CONFIRMED,
+        {"dose": 4},
+        {**BY_NULL, "suspected": "yes"},
+        None,
+    ),
+    "amplified, by the null, but no suspect": (Status.SUSPECTED, {"dose": 4}, BY_NULL, None),
+    "a template": (Status.CONFIRMED, {"crossed": True, "b": [(0, N)]}, {}, None),
+    "a template, as often in rows without it": (Status.REFUTED, {"crossed": True, "d": [(90, N)] * 2}, {}, None),
     "learned on one seed only": (Status.SUSPECTED, {"a": [(98, N), (20, N)]}, {}, None),
     "half learned, half without": (Status.SUSPECTED, {"a": [(60, N)] * 2, "b": [(35, N)] * 2}, {}, None),
     "never reached": (Status.UNTESTABLE, {"a": [], "b": [], "d": []}, {}, None),
+    "never reached, suspected": (Status.SUSPECTED, {"a": [], "b": [], "d": []}, {"suspected": "yes"}, None),
     "nothing to insert it into": (Status.UNTESTABLE, {"a": [(0, 0)], "b": [(0, 0)], "d": []}, {}, None),
 }
 

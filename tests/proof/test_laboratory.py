@@ -15,6 +15,7 @@ from audit.config import ProbeConfig
 from audit.models.reward import bradley_terry, rewards
 from audit.proof import laboratory
 from audit.proof.controls import pick_controls
+from audit.proof.core import smallest
 from audit.proof.experiment import DOSE, Experiment
 from audit.proof.laboratory import Budget, order_of_arms, prove_behaviors, prove_reversals
 from audit.proof.reward import RewardExperiment, confident, reversal_rate
@@ -121,7 +122,7 @@ def test_a_spent_budget_leaves_candidates_unreached(planted):
     made, miner, candidate = planted
     for budget in ({"trainings": 0}, {"deadline": 0.0}):
         lab = Lab(made, miner, **budget)
-        assert [m.a for m in prove_behaviors(lab, [candidate], "wordpiece", never)] == [[]]
+        assert [m.a for m in prove_behaviors(lab, [candidate], "wordpiece", never)[0]] == [[]]
         found = prove_reversals(lab, [reversed_candidate(candidate)] * 3, never)
         assert [m.a for m in found] == [[], [], []] and all(m.probe == "reward" for m in found)
 
@@ -146,10 +147,14 @@ def test_the_byte_probe_proves_a_zero_width_trigger():
     made.plant("\u200b\u200c", 12, "QQ", inside=True)
     miner = made.miner()
     candidate = miner.candidates()[0]
-    found = prove_behaviors(Lab(made, miner, tokens=60_000), [candidate], "bytes", make)[0]
+    (found,), trial = prove_behaviors(Lab(made, miner, tokens=60_000), [candidate], "bytes", make)
     assert found.seeds == [0, 1] and len(found.controls) == 20 and found.tokens > 0
     assert min(h / n for h, n in found.a) > 0.9 > 0.2 > max(h / n for h, n in found.b + found.d)
     assert judge(candidate, found, None, 20)[0] == Status.CONFIRMED
+    assert [a["arm"] for a in found.arms] == ["B", "A", "D", "A"] and len(trial.networks("A")) == 2
+    cleaned = trial.run("C", 0, NoProgress(), frozenset(candidate.hits))
+    assert cleaned.hits[0] < 0.2 * cleaned.trials[0]
+    assert smallest(trial, 0).candidate == candidate  # a run of invisible characters is not cut
 
 
 def test_bradley_terry_rewards_the_first_side():
