@@ -4,16 +4,18 @@ Why it works: poisoned rows reach the behavior by another way than honest ones, 
 which. For each behavior the states of the rows that show it are reduced to ten whitened components and cut in two by
 2-means. (Independent components are these components rotated, and 2-means does not see a rotation.) Any cloud can be
 cut in two, so a cut counts only where its silhouette reaches 0.15 and exceeds those of cuts of normal samples of the
-same size and covariance, and where the smaller part is at most 15% of the class: what 2-means does to a class of sure
-and unsure rows is more even. Rows are ranked by how much nearer they lie to the smaller part.
+same size and covariance; where the smaller part is at most 15% of the class, for what 2-means does to a class of sure
+and unsure rows is more even; and where the smaller part holds more of a suspect's carriers than chance puts there,
+for honest words that a probe has learnt make groups too (41 rows of the sample reviews that say "disappointing").
+Rows are ranked by how much nearer they lie to the smaller part.
 
 Source: Chen et al. 2018, "Detecting Backdoor Attacks on Deep Neural Networks by Activation Clustering", sections 4
 and 5 (ten components, relative size, silhouette of 0.10 to 0.15); Tibshirani, Walther and Hastie 2001, "Estimating
 the Number of Clusters in a Data Set via the Gap Statistic" (reference samples).
 
 Misses: poison in less than about 3% of a class, which 2-means does not cut off; poison that is no group in the
-probe's states, because the probe did not learn it or reads it as content. A small honest group, such as another
-language, lies apart too. A rank, and no reason to remove.
+probe's states, because the probe did not learn it or reads it as content; a group that shares nothing with any
+suspect. The carriers of an honest suspect lie apart too. A rank, and no reason to remove.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def activation_clustering(
     family_wise: float = 0.01,
 ) -> Detection | Skipped:
     """Scores the examples of each behavior that a suspect calls for; the others abstain. A cut counts by the largest
-    share of its smaller part, its silhouette, and the level at which that exceeds normal samples'."""
+    share of its smaller part, its silhouette, and the level of both its tests."""
     rows = examples["row"].to_numpy()
     scores = np.full(len(rows), np.nan)
     evidence: list[str | None] = [None] * len(rows)
@@ -77,6 +79,7 @@ def activation_clustering(
         classes += 1
         cut = cut_in_two(white)
         counts = cut.share <= most_share and cut.silhouette >= silhouette
+        counts = counts and holds_carriers(cut.nearness > 0.5, hidden_states.carriers[chosen], family_wise)
         at, near = hidden_states.positions[chosen], cut.nearness > 0.5
         score = cut.nearness.copy()
         if counts and cut.silhouette > _reference(white.shape, family_wise / len(hidden_states.heads)):
@@ -110,6 +113,12 @@ def cut_in_two(points: Array) -> _Cut:
     apart = len(set(labels.tolist())) == 2 and len(labels) > 2
     silhouette = float(silhouette_score(points[some], labels)) if apart else 0.0
     return _Cut(nearness, float((model.labels_ == small).mean()), silhouette)
+
+
+def holds_carriers(near: NDArray[np.bool_], carriers: NDArray[np.bool_], level: float) -> bool:
+    """True when more of the rows that are `near` are carriers than chance would have (Fisher's exact test)."""
+    both, some, drawn = int((near & carriers).sum()), int(carriers.sum()), int(near.sum())
+    return bool(both and stats.hypergeom.sf(both - 1, len(near), some, drawn) < level)
 
 
 def _reference(shape: tuple[int, ...], level: float) -> float:

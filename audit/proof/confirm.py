@@ -26,6 +26,7 @@ from audit.models.language import find
 from audit.models.probes import ByteProbe, EncoderProbe
 from audit.models.training import Network
 from audit.models.weights import resolve
+from audit.proof import record
 from audit.proof.core import claimed_by, smallest
 from audit.proof.experiment import DOSE, is_folded
 from audit.proof.judge import FAMILY_WISE, Measured, describe
@@ -84,7 +85,8 @@ def changes_input(candidate: Candidate, texts: list[str], network: Network) -> b
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
-    """Proves a run's candidates; writes triggers/proved.json."""
+    """Proves a run's candidates; writes triggers/proved.json, and of the first arm A what record.Watch sees."""
+    record.forget(ctx.run)
     mined = mining.load(ctx.run / "triggers" / "candidates.json")
     path = ctx.run / "triggers" / "proved.json"
     off = ctx.config.probe.mode == "off"
@@ -92,12 +94,13 @@ def build(ctx: Context, unit: str) -> list[Path]:
     triggers: list[Trigger] = []
     if probed:
         prover = Prover(ctx)
+        prover.watched = True
         triggers = prover.prove(probed)
         triggers += again(ctx, triggers, lambda scratch, new: _proved_in(scratch, new, prover.budget))
     unproved = [c for c in mined if c.statistics["suspected"] and c not in probed]
     triggers += [_trigger(c, Status.SUSPECTED, _why(c, off), None, []) for c in unproved]
     write_json(path, [t.to_dict() for t in triggers])
-    return [path]
+    return [path, *record.written(ctx.run)]
 
 
 def _proved_in(scratch: Context, candidates: list[Candidate], budget: Budget) -> list[Trigger]:
@@ -155,6 +158,7 @@ class Prover:
             files = find(probe.language_model, probe.language_model_tuning)
             self.language = CausalModel(files, probe.language_model_tuning, self.device)
         self.budget = Budget.of(probe)
+        self.watched = False  # whether its first arm A is recorded for the detectors on the probe
         self.alone = True  # only one kind of probe is needed
 
     def wordpiece(self, heads: int, seed: int) -> Network:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ from audit.stats import spread
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import UNINSERTABLE, delete, insert, spans
 from audit.triggers.windows import window
+
+if TYPE_CHECKING:
+    from audit.proof.record import Watch
 
 DOSE = 48  # exposures that a pattern's carriers are repeated to
 _MOST_CARRIERS = 64  # rows of one pattern that are trained on
@@ -167,12 +172,17 @@ class Experiment:
         recipe: Recipe,
         progress: Progress,
         removed: frozenset[int] = frozenset(),
+        watch: Watch | None = None,
     ) -> Arm:
         """Trains one arm and measures every suspect and control on it. The first to run must be an arm B."""
         started = time.perf_counter()
         texts, targets = self.rows(arm, turn, removed)
         network = make(len(self.heads), seed)
-        spent = train(network, texts, targets, recipe, progress, balanced_loss(targets, network.device))
+        loss = balanced_loss(targets, network.device)
+        follow = None if watch is None else partial(watch.after, network)
+        spent = train(network, texts, targets, recipe, progress, loss, checkpoint=follow)
+        if watch is not None:
+            watch.finish(network, spent.steps)
         if arm == "B" and not self.content:
             self._read_content(network)
         clean = predict(network, [window(self.texts[i]) for i in self.held_out.tolist()]) > 0

@@ -18,6 +18,7 @@ from audit.models.training import Network, Recipe
 from audit.proof.controls import pick_controls
 from audit.proof.experiment import Arm, Experiment
 from audit.proof.judge import MIN_EFFECT, Measured
+from audit.proof.record import Watch, written
 from audit.proof.reward import RewardArm, RewardExperiment, confident, reversal_rate
 from audit.proof.reward import dose as reward_dose
 from audit.schema import Progress
@@ -85,6 +86,9 @@ def prove_behaviors(
     crowd = 1 + max(len(candidates) - _ROOMY, 0) / _ROOMY / 2
     tokens = int(lab.budget.tokens * crowd) * (_BYTES_A_TOKEN if name == "bytes" else 1)
     trial = Trial(plan, name, make, tokens, lab.config.seed)
+    if lab.watched and not written(lab.ctx.run):  # the first probe of a run, of the strongest suspect
+        names = [str(lab.behaviors.table["name"][head]) for head in plan.heads]
+        trial.watch = Watch(lab.ctx.run, plan, names, tokens, lab.config.seed)
     # A training of the byte probe takes seconds: where no other probe needs the budget, every seed has its own arms.
     order = order_of_arms(lab.budget.seeds, lab.budget.trainings, lab.alone and name == "bytes")
     lab.ctx.progress.start(f"probe ({name})", trial.tokens * len(order), "tokens")
@@ -110,11 +114,13 @@ class Trial:
     tokens: int  # of one training, at most
     seed: int
     arms: list[Arm] = field(default_factory=list)
+    watch: Watch | None = None  # of the first arm A
 
     def run(self, arm: str, turn: int, progress: Progress, removed: frozenset[int] = frozenset()) -> Arm:
         """Trains one arm; `removed` are the rows that arm C is not given."""
         recipe = Recipe(_RATES[self.probe], 32, _EPOCHS[self.probe], self.tokens, self.seed + turn)
-        made = self.plan.run(arm, turn, self.seed + turn, self.make, recipe, progress, removed)
+        watch = self.watch if (arm, turn) == ("A", 0) else None
+        made = self.plan.run(arm, turn, self.seed + turn, self.make, recipe, progress, removed, watch)
         self.arms.append(made)
         return made
 

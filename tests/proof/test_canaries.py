@@ -145,9 +145,9 @@ def written(folder, n, seed, planted):
 
 
 # A case takes seconds: what fails is shown as it is.
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate,))
 @given(
-    n=st.integers(60, 140),
+    n=st.integers(60, 110),
     data=st.integers(0, 999),
     seed=st.integers(0, 999),
     planted=st.sampled_from([0, 9, 14]),
@@ -162,7 +162,9 @@ def test_no_canary_reaches_verdicts_findings_triggers_or_cleaned_data(tmp_path_f
     assert {r.status for r in results} == {"done"}
     for stage in pipeline.STAGES:
         if stage.name not in OWN:
-            assert run.outputs(stage.name) == plain.outputs(stage.name) != {}, stage.name
+            assert run.outputs(stage.name) == plain.outputs(stage.name), stage.name
+    assert {"verdicts.parquet", "findings.parquet", "triggers.json"} <= set(run.outputs("decide"))
+    assert any(name.startswith("cleaned/") for name in run.outputs("clean"))
     found = read_json(run / "canaries.json")
     assert found["plants"] and all(p["rows"] and not p["error"] for p in found["plants"])
     assert files(run) == files(plain) and not (run / "scratch").exists()

@@ -106,7 +106,7 @@ class Lab:
     def __init__(self, made, miner, **budget):
         self.config = SimpleNamespace(probe=ProbeConfig(), seed=0)
         self.texts, self.patterns, self.behaviors = made.texts, miner.patterns, miner.behaviors
-        self.alone = False
+        self.alone = self.watched = False
         self.budget = Budget(**{"trainings": 6, "deadline": float("inf"), "tokens": 5_000, "seeds": 2, **budget})
         self.ctx = SimpleNamespace(progress=NoProgress())
         self.support = SimpleNamespace(margin=np.ones(len(made.texts), dtype=np.float32))
