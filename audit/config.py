@@ -58,7 +58,7 @@ class ProbeConfig(_Settings):
     """Trigger confirmation by fine-tuning a probe."""
 
     mode: Literal["off", "quick", "full"] = "quick"
-    tokens: int = Field(130_000, ge=5_000)  # spent on one training, repeats included
+    tokens: int = Field(260_000, ge=5_000)  # spent on one training, repeats included
     trainings: int = Field(8, ge=3)  # at most, over the whole scan
     controls: int = Field(20, ge=20)
     minutes: float = Field(20.0, gt=0)

@@ -218,7 +218,7 @@ class Prover:
                 encoder = encoder or Encoder(self.config.model)
                 auc = masked_auc(candidate, self.texts, self.vectors, encoder, self.config.seed)
                 candidate.statistics["masked_auc"] = auc
-            honest = honest_reason(candidate, auc)
+            honest = _why_honest(candidate, auc)
             if honest is None and not candidate.statistics["suspected"]:
                 honest = (
                     "the tests of its rows take it for an honest word or task, or for an attacker's who poses as one"
@@ -267,6 +267,17 @@ class Prover:
         if made.probe is not None:
             made.probe |= {"core_effect": core.effect, "alone": list(core.alone)}
         return made
+
+
+def _why_honest(candidate: Candidate, auc: float | None) -> str | None:
+    """Which test on the carriers holds them for honest, in one sentence; None when none does."""
+    s = candidate.statistics
+    if "asked_without" in s:  # rows of one topic by definition: the pattern must not be what makes them so
+        return None if s["suspected"] else "it is a part of what its rows ask for"
+    found = honest_reason(candidate, auc)
+    if found is None and not s["suspected"]:
+        return "the tests of its rows take it for an honest word or task, or for an attacker's who poses as one"
+    return found
 
 
 def _trigger(candidate: Candidate, status: Status, reason: str, measured: Measured | None, texts: list[str]) -> Trigger:

@@ -14,6 +14,7 @@ from audit.schema import Behaviors, Int64, Patterns
 from audit.triggers.candidate import Candidate
 from audit.triggers.match import WORD_KINDS, Law, Part, law, surface
 
+_MOST_CARRIERS = 128  # of more no probe is given all, and few natural patterns stand in thousands of rows
 _COUNT_RATIOS = (2.5, 4.0, 8.0)  # wider only where the dataset has too few patterns of about the same count
 
 
@@ -61,7 +62,7 @@ def _ranked(
 ) -> list[int]:
     """Patterns of like count and length whose rows are not the suspects', purest first."""
     table = patterns.table
-    k = len(candidate.carriers)
+    k = min(len(candidate.carriers), _MOST_CARRIERS)
     count = table["count"].to_numpy()
     words = np.asarray([len(t.split(" ")) for t in table["text"].to_list()])
     longest = max(len(p.text.split(" ")) for p in candidate.parts)

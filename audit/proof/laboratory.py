@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _CONTEXT_ROWS = {"wordpiece": 800, "bytes": 2_400}
 _REWARD_CONTEXT = 400
 _RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
-_EPOCHS = {"wordpiece": 2, "bytes": 6, "reward": 2}
-_BYTES_A_TOKEN = 4  # of English text; the byte probe's budget is the same text in bytes, a few per cent of the work
+_EPOCHS = {"wordpiece": 4, "bytes": 8, "reward": 2}
+_BYTES_A_TOKEN = 8  # the byte probe reads four bytes a token, at a few per cent of the work
 _ROOMY = 16  # candidates that a training's tokens are meant for; more get half as many again for as many again
 _SEEDS = {"quick": 2, "full": 3}
 

@@ -21,7 +21,7 @@ EXIT_OK, EXIT_INCOMPLETE, EXIT_NO_BENCH = 0, 1, 2
 
 # What can change what is mined; report, command line and flows cannot.
 _MEASURED = (
-    "artifacts bank patterns triggers sources attacks models detectors remedies "
+    "artifacts bank patterns triggers proof sources attacks models detectors remedies "
     "schema.py text.py stats.py config.py decide.py pipeline.py"
 )
 
