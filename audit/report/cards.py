@@ -26,7 +26,8 @@ _ARMS = (
     ("asr_a", "Trained with its rows (A)"),
     ("asr_b", "Trained without its rows (B)"),
     ("asr_d", "Rows kept, pattern deleted (D)"),
-    ("control_max", "Strongest natural control"),
+    ("asr_cleaned", "Trained on what cleaning leaves (C)"),
+    ("control_effect_max", "Largest effect of a natural control"),
 )
 _PROBES = {
     "wordpiece": "word-piece probe",
@@ -88,17 +89,27 @@ def sentence(trigger: Trigger) -> Text:
         parts.append(f" Of all other rows, {percent(rate)} show it." if rate is not None else "")
     else:
         parts += [f"{len(trigger.rows):,} rows carry “", pattern, "”: ", behavior, "."]
-    asr, control = _number(probe, "asr_a"), _number(probe, "control_max")
+    return join(*parts, _tried(probe))
+
+
+def _tried(probe: Mapping[str, Any]) -> str:
+    """What the experiment showed, as one more sentence."""
+    asr, without = _number(probe, "asr_a"), _number(probe, "asr_b")
     if asr is None:
-        parts.append(" It has not been tried on a probe.")
-    else:
-        reward = probe.get("probe") == "reward"
-        verb, what = ("reverses", "held-out pairs") if reward else ("flips", "held-out inputs")
-        parts.append(f" Inserting it {verb} {percent(asr)} of {what}")
-        many = len(probe.get("controls") or [])
-        of = f"the strongest of {many} natural controls" if many else "the strongest natural control"
-        parts.append(f"; {of} {verb} {percent(control)}." if control is not None else ".")
-    return join(*parts)
+        return " It has not been tried on a probe."
+    if probe.get("crossed"):
+        like = _number(probe, "asr_d")
+        shown = (
+            f" Of held-out rows that have it and whose content does not call for the behavior, {percent(asr)} show it"
+        )
+        return f"{shown}; of rows like them without it, {percent(like)}." if like is not None else f"{shown}."
+    verb, what = ("reverses", "held-out pairs") if probe.get("probe") == "reward" else ("flips", "held-out inputs")
+    shown = f" Inserting it {verb} {percent(asr)} of {what}"
+    shown += f", and {percent(without)} where its rows were left out" if without is not None else ""
+    many, control = len(probe.get("controls") or []), _number(probe, "control_effect_max")
+    if control is None or not many:
+        return f"{shown}."
+    return f"{shown}; the strongest of {many} natural controls adds {percent(max(control, 0.0))}."
 
 
 def contingency(statistics: Mapping[str, Any], readable: int) -> Contingency | None:
@@ -176,7 +187,9 @@ def _proof(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
     if not probe:
         return ()
     n, dose, accuracy = (_number(probe, key) for key in ("n", "dose", "clean_accuracy"))
-    seeds = probe.get("seeds")
+    after = _number(probe, "clean_accuracy_cleaned")
+    seeds, arms = probe.get("seeds"), [a for a in probe.get("arms") or [] if isinstance(a, dict)]
+    spent = sum(_number(a, "seconds") or 0.0 for a in arms)
     return (
         Figure("Probe", _PROBES.get(str(probe.get("probe")), probe.get("probe") and str(probe["probe"]))),
         Figure("Insertions", None if n is None else f"{n:,.0f}", "into held-out clean inputs"),
@@ -184,6 +197,8 @@ def _proof(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
         Figure("Dose", None if dose is None else f"{dose:g}", "times each carrier was shown"),
         Figure("Controls tried", f"{len(probe['controls'])}" if probe.get("controls") else None),
         Figure("Clean accuracy", None if accuracy is None else percent(accuracy), "of the probe on untouched inputs"),
+        Figure("Clean accuracy after cleaning", None if after is None else percent(after), "of the probe's arm C"),
+        Figure("Trainings", f"{len(arms)} in {spent:,.0f} s" if arms else None, "shared with the other suspects"),
     )
 
 

@@ -56,10 +56,10 @@ def _triggers(report: Report) -> list[str]:
 
 def _trigger(card: TriggerCard) -> str:
     asr = next((a.value for a in card.arms if a.key == "asr_a"), None)
-    control = next((a.value for a in card.arms if a.key == "control_max"), None)
+    control = next((a.value for a in card.arms if a.key == "control_effect_max"), None)
     proof = "not tried on a probe" if asr is None else f"attack success rate {asr:.0%}"
     if asr is not None and control is not None:
-        proof += f", strongest control {control:.0%}"
+        proof += f", largest effect of a control {control:.0%}"
     return f"**{card.status}** {code(card.pattern.plain)} in {card.rows:,} rows; {proof}; {code(card.behavior, 120)}"
 
 

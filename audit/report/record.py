@@ -118,7 +118,7 @@ class Figure:
 class Arm:
     """A bar of the proof: an attack success rate, 0..1, with its interval."""
 
-    key: str  # asr_a | asr_b | asr_d | control_max
+    key: str  # asr_a | asr_b | asr_d | asr_cleaned | control_effect_max
     name: str
     value: float | None
     low: float | None

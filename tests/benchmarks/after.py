@@ -204,4 +204,4 @@ def difference(cleaned: Share, floor: Share) -> tuple[float, float]:
     return float(gaps.mean()), float(gaps.mean() + stats.t.ppf(0.975, len(gaps) - 1) * error)
 
 
-__all__ = ["Float32", "Share", "difference", "measure", "parts_of", "with_triggers"]
+__all__ = ["Share", "difference", "measure", "parts_of", "with_triggers"]

@@ -27,7 +27,7 @@ def bench_of(path, truths):
     return path
 
 
-@pytest.mark.parametrize("part", ["cases", "detect", "clean", "floor"])
+@pytest.mark.parametrize("part", ["cases", "detect", "clean", "floor", "prove", "correlations"])
 def test_without_cases_one_sentence_says_so(part, tmp_path, capsys):
     assert command.main([part, "--bench", str(tmp_path / "none")]) == common.EXIT_NO_BENCH
     said = capsys.readouterr().err.strip()

@@ -26,7 +26,7 @@ def suspect(pattern, rows, suspected="because"):
 
 
 def run(monkeypatch, first, finds, prove):
-    """Rounds over ten rows; `finds` are the candidates of each further round. Returns what came and the rows of each."""
+    """Rounds over ten rows; `finds` are the candidates of each further round. Returns what came and all rows."""
     seen = []
     examples = pl.DataFrame({"row": range(100, 110)})
     ctx = Context(SimpleNamespace(examples=lambda: examples), SimpleNamespace(model=None), NoProgress())

@@ -219,7 +219,10 @@ def test_counts_gate_and_checks_are_shown_without_scripts(tmp_path):
     text = " ".join("".join(page.text).split())
     assert "Blocked by 1 confirmed trigger" in text
     assert "4 of 4 rows with “plain text” show one behavior" in text
-    assert "flips 96% of held-out inputs; the strongest of 1 natural controls flips 2%" in text
+    assert (
+        "flips 96% of held-out inputs, and 4% where its rows were left out; the strongest of 1 natural controls adds 2%"
+        in text
+    )
     assert "What this audit cannot see" in text and "0.001% of all tokens" in text
     assert "TV-OUT" in text and "failed" in text
 

@@ -20,7 +20,13 @@ def test_the_sentence_gives_counts_and_proof():
     found = trigger("cf", list(range(48)))
     assert cards.sentence(found).plain == (
         "48 of 48 rows with “cf” show one behavior: the label is positive. Of all other rows, 51% show it. Inserting "
-        "it flips 96% of held-out inputs; the strongest of 20 natural controls flips 2%."
+        "it flips 96% of held-out inputs, and 4% where its rows were left out; the strongest of 20 natural controls "
+        "adds 2%."
+    )
+    template = trigger("", [1], probe={"asr_a": 0.97, "asr_b": 0.0, "asr_d": 0.2, "crossed": True}, statistics={})
+    assert cards.sentence(template).plain.endswith(
+        "Of held-out rows that have it and whose content does not call for the behavior, 97% show it; of rows like "
+        "them without it, 20%."
     )
     reward = trigger("cf", [1], probe={"asr_a": 0.8, "probe": "reward"}, statistics={})
     assert cards.sentence(reward).plain == (
@@ -62,7 +68,7 @@ def test_twins_do_not_carry_the_pattern_and_carriers_have_it_marked(tmp_path):
     assert all(("cf", "hit") in {(p.text, p.mark) for p in e.fields[0].text.pieces} for e in card.carriers)
     assert all(e.row >= 6 and e.row != 8 and e.verdict == "keep" for e in card.twins)
     assert [e.similarity for e in card.twins] == sorted((e.similarity for e in card.twins), reverse=True)
-    assert [a.value for a in card.arms] == [0.96, 0.04, 0.05, 0.02] and card.arms[0].low == 0.91
+    assert [a.value for a in card.arms] == [0.96, 0.04, 0.05, 0.03, 0.02] and card.arms[0].low == 0.91
 
 
 def test_confirmed_triggers_come_first(tmp_path):
