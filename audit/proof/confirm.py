@@ -33,6 +33,7 @@ from audit.proof.judge import FAMILY_WISE, Measured, describe
 from audit.proof.laboratory import Budget, Trial, prove_behaviors, prove_reversals
 from audit.proof.language import prove_with_language_model, unfit, verdict
 from audit.proof.rounds import again
+from audit.proof.sure import surely_poisoned
 from audit.rundir import Context, write_json
 from audit.schema import Kind, Status, Trigger
 from audit.text import spell
@@ -256,8 +257,10 @@ class Prover:
 
     def _proved(self, j: Judged) -> Trigger:
         """A judged candidate as a trigger; a confirmed one shrinks to its core, which claims its rows."""
-        if j.status is not Status.CONFIRMED or j.trial is None or j.measured.crossed:
+        if j.status is not Status.CONFIRMED or j.trial is None:
             return _trigger(j.candidate, j.status, j.reason, j.measured, self.texts)
+        if j.measured.crossed:
+            return self._template(j, j.trial)
         core = smallest(j.trial, j.place)
         column = self.behaviors.matrix[:, [j.candidate.behavior]].tocoo()
         carriers, hits = claimed_by(core, self.texts, set(column.row.tolist()), float(j.candidate.statistics["rate"]))
@@ -267,6 +270,14 @@ class Prover:
         if made.probe is not None:
             made.probe |= {"core_effect": core.effect, "alone": list(core.alone)}
         return made
+
+    def _template(self, j: Judged, trial: Trial) -> Trigger:
+        """A confirmed template: the rows that its probe tells from honest ones, and the others for a person."""
+        sure = surely_poisoned(trial, j.place)
+        rest = sorted({*j.candidate.hits, *j.candidate.statistics.get("unjudged", ())} - set(sure))
+        facts = {**j.candidate.statistics, "unjudged": rest}
+        known = replace(j.candidate, hits=tuple(sure), statistics=facts)
+        return _trigger(known, j.status, j.reason, j.measured, self.texts)
 
 
 def _why_honest(candidate: Candidate, auc: float | None) -> str | None:

@@ -61,7 +61,8 @@ class Rows:
     def of(cls, case: Case, run: RunDir, examples: pl.DataFrame, able: np.ndarray) -> Rows:
         """Held-out rows are able ones that are neither poisoned nor removed."""
         row = examples["row"].to_numpy()
-        gone = pl.read_parquet(run.verdicts).filter(pl.col("verdict") == "remove")["row"].to_numpy()
+        # What cleaning hands back are the kept rows: those in review are held until a person decides.
+        gone = pl.read_parquet(run.verdicts).filter(pl.col("verdict") != "keep")["row"].to_numpy()
         poison = np.flatnonzero(np.isin(row, list(case.poisoned)))
         removed = np.flatnonzero(np.isin(row, gone))
         rng = np.random.default_rng(0)
