@@ -161,7 +161,7 @@ def _prove(scratch: Context, told: Sequence[Told], rows: Sequence[int], copy: in
     for t in tried:
         t.tried = True
     chosen = {(c.pattern, c.behavior): c for t in tried if t.mined for c in t.candidates}
-    wanted = worth_a_probe(list(chosen.values()))
+    wanted = worth_a_probe(list(chosen.values()), scratch.run.dataset().readable)
     if not wanted:
         return 0
     prover = Prover(scratch)

@@ -45,6 +45,7 @@ from audit.triggers.windows import window
 
 MOST = 48  # candidates that share the arms of one scan
 _MOST_UNSUSPECTED = 12  # up to so many of them are candidates that the miner lists and does not suspect
+_LARGEST_UNSUSPECTED = 0.05  # of all rows: the carriers of what is probed stand in no context
 _WEAK_TAIL = -4.0
 _MIN_REVERSAL = 4.0
 _WORDPIECE_TOKENS = 48
@@ -52,9 +53,10 @@ _REWARD_TOKENS = 48
 _BYTES = 192
 
 
-def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
+def worth_a_probe(candidates: list[Candidate], rows: int) -> list[Candidate]:
     """Those that the probe could confirm, the strongest first: associated beyond chance over all that was
-    tested; or nearly so, on carriers as diverse as random rows and enough of them to be learned undosed."""
+    tested; or nearly so, on carriers as diverse as random rows and enough of them to be learned undosed. `rows` is
+    how many the dataset has."""
     kept = []
     for c in candidates:
         s = c.statistics
@@ -67,7 +69,9 @@ def worth_a_probe(candidates: list[Candidate]) -> list[Candidate]:
             kept.append(c)
     kept.sort(key=lambda c: (not c.statistics["suspected"], c.statistics["tail"], c.pattern))
     suspects = [c for c in kept if c.statistics["suspected"]][:MOST]
-    return suspects + [c for c in kept if not c.statistics["suspected"]][: max(_MOST_UNSUSPECTED - len(suspects), 0)]
+    small = _LARGEST_UNSUSPECTED * rows
+    listed = [c for c in kept if not c.statistics["suspected"] and len(c.carriers) <= small]
+    return suspects + listed[: max(_MOST_UNSUSPECTED - len(suspects), 0)]
 
 
 def _can_be_probed(candidate: Candidate) -> bool:
@@ -91,7 +95,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     mined = mining.load(ctx.run / "triggers" / "candidates.json")
     path = ctx.run / "triggers" / "proved.json"
     off = ctx.config.probe.mode == "off"
-    probed = [] if off else worth_a_probe(mined)
+    probed = [] if off else worth_a_probe(mined, ctx.run.dataset().readable)
     triggers: list[Trigger] = []
     if probed:
         prover = Prover(ctx)
@@ -106,7 +110,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
 
 def _proved_in(scratch: Context, candidates: list[Candidate], budget: Budget) -> list[Trigger]:
     """A further round's suspects as triggers, proved within what is left of the budget."""
-    probed = worth_a_probe(candidates)
+    probed = worth_a_probe(candidates, scratch.run.dataset().readable)
     prover = Prover(scratch)
     prover.budget = budget
     rest = [_trigger(c, Status.SUSPECTED, _why(c, off=False), None, []) for c in candidates if c not in probed]

@@ -80,8 +80,10 @@ def _ranked(
 
 
 def _is_apart(pattern: int, patterns: Patterns, suspect_rows: set[int]) -> bool:
+    """True when the suspects' rows are few of its own, or hardly more than of any rows."""
     rows = _carriers(pattern, patterns)
-    return len(suspect_rows.intersection(rows.tolist())) <= 0.1 * len(rows)
+    usual = len(suspect_rows) / max(int(patterns.matrix.shape[0]), 1)
+    return len(suspect_rows.intersection(rows.tolist())) <= (0.1 + usual) * len(rows)
 
 
 def _carriers(pattern: int, patterns: Patterns) -> Int64:

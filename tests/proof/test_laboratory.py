@@ -14,6 +14,7 @@ from audit.artifacts.patterns import extract
 from audit.config import ProbeConfig
 from audit.models.reward import bradley_terry, rewards
 from audit.proof import laboratory
+from audit.proof.confirm import MOST, worth_a_probe
 from audit.proof.controls import pick_controls
 from audit.proof.core import smallest
 from audit.proof.experiment import DOSE, Experiment
@@ -91,7 +92,9 @@ def test_controls_are_like_the_suspect_and_apart_from_its_rows(planted):
     assert len(controls) == 20 == len({c.pattern for c in controls})
     for control in controls:
         assert 12 / 2.5 <= len(control.carriers) <= 12 * 2.5
-        assert len(set(control.carriers) & set(candidate.carriers)) <= 0.1 * len(control.carriers)
+        assert len(set(control.carriers) & set(candidate.carriers)) <= (0.1 + 12 / len(made.texts)) * len(
+            control.carriers
+        )
         assert control.behavior == candidate.behavior and control.laws[0].position == candidate.laws[0].position
         assert all(holds(made.texts[i], control.parts) for i in control.carriers)
         assert set(control.hits) == set(control.carriers) & made.shows["QQ"]
@@ -203,3 +206,17 @@ def test_reward_arms_hold_pairs_in_threes():
         assert all(
             good.split()[1] == bad.split()[1] for good, bad in zip(texts[arm][1::3], texts[arm][2::3], strict=True)
         )
+
+
+def test_what_is_probed_though_no_suspect_is_small_and_gives_way_to_suspects():
+    def listed(k, suspected="", tail=-20.0):
+        facts = {"family_wise_p": 1e-9, "tail": tail, "cohesion_ratio": 1.0, "suspected": suspected}
+        part = Part(f"w{k}{suspected}", "token")
+        rows = tuple(range(k))
+        return Candidate((part,), "token", 0, "b", rows, rows, (part.text,), (Law("anywhere", True),), facts)
+
+    small, large, suspect = listed(50), listed(51), listed(400, "because", tail=-3.0)
+    assert worth_a_probe([small, large, suspect], 1_000) == [suspect, small]
+    many = [listed(k) for k in range(3, 33)]
+    assert len(worth_a_probe([*many, suspect], 1_000)) == 12
+    assert len(worth_a_probe([listed(k, "s") for k in range(3, 60)], 1_000)) == MOST
