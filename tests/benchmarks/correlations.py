@@ -86,7 +86,7 @@ def topical(base: pl.DataFrame, settings: Settings) -> list[dict[str, Any]]:
     out = []
     for word in triggers:
         t = next((t for t in found if holds(t["pattern"], word)), None)
-        status = t["status"] if t else "not mined"
+        status = t["status"] if t else "not probed"
         out.append(_told(word, status, t["probe"] if t else None, t["statistics"] if t else {}))
     return out
 
@@ -120,10 +120,10 @@ def _told(pattern: str, status: str, probe: Any, statistics: dict[str, Any]) -> 
 
 
 def _write(told: dict[str, list[dict[str, Any]]], settings: Settings) -> None:
-    head = ["Patterns", "count", *(str(s) for s in _STATUSES), "not mined", "with an effect of 0.3 and more"]
+    head = ["Patterns", "count", *(str(s) for s in _STATUSES), "not probed", "with an effect of 0.3 and more"]
     rows = []
     for name, found in told.items():
-        counts = [str(sum(f["status"] == s for f in found)) for s in (*map(str, _STATUSES), "not mined")]
+        counts = [str(sum(f["status"] == s for f in found)) for s in (*map(str, _STATUSES), "not probed")]
         strong = sum((f["effect"] or 0.0) >= 0.3 for f in found)
         rows.append([name, str(len(found)), *counts, str(strong)])
     table.write(
