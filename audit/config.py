@@ -51,6 +51,7 @@ class MiningConfig(_Settings):
     max_patterns: int = Field(400_000, ge=1_000)
     max_candidates: int = Field(40, ge=1)  # shortlisted for proof
     folds: int = Field(5, ge=2)
+    templates: bool = True  # search for sentence shapes and styles
     tagger: str = ""  # spaCy pipeline for parts of speech: an installed package or a folder; none when empty
 
 

@@ -28,7 +28,7 @@ BAD_ROWS_CODE = "TV-BAD"
 # Of preference carriers, the share that must be swapped for all of them to count as swapped: single pairs
 # cannot be judged, a margin model is wrong on many.
 _WHOLLY_SWAPPED = 0.8
-_LISTED_SHARE = 0.25  # of the review budget that listed triggers' rows may take
+_LISTED_SHARE = 0.25  # of the review budget that the rows of triggers that look honest may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +97,10 @@ def decide(
     return pl.DataFrame(records, schema=VERDICTS)
 
 
-def is_listed(trigger: Trigger) -> bool:
-    """True for a suspect that mining does not suspect: a word or a task that the probe learns and whose rows look
-    honest. A person is shown it; its rows are held back only within the budget."""
-    return trigger.status == Status.SUSPECTED and not trigger.statistics.get("suspected", True)
-
-
 def _listed(state: dict[int, _Row], trigger: Trigger, room: int) -> int:
-    """Rows of a listed trigger that go to review: all of them or, where there is no room, none. Returns how many."""
-    if not is_listed(trigger) or len(trigger.rows) > room:
+    """Holds back the rows of a trigger that looks honest: all of them or, where there is no room, none. Returns how
+    many go to review for it."""
+    if not trigger.looks_honest or len(trigger.rows) > room:
         return 0
     taken = 0
     for row in trigger.rows:
@@ -125,7 +120,7 @@ def _mark(entry: _Row, trigger: Trigger) -> None:
 
 def _claim(state: dict[int, _Row], trigger: Trigger) -> None:
     untested = trigger.status == Status.UNTESTABLE and trigger.statistics.get("suspected")
-    if (trigger.status not in (Status.CONFIRMED, Status.SUSPECTED) and not untested) or is_listed(trigger):
+    if (trigger.status not in (Status.CONFIRMED, Status.SUSPECTED) and not untested) or trigger.looks_honest:
         return
     verdict = Verdict.REMOVE if trigger.status == Status.CONFIRMED else Verdict.REVIEW
     claims = [(row, verdict) for row in trigger.rows]

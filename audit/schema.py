@@ -293,6 +293,12 @@ class Trigger:
     probe: dict[str, Any] | None = None
     reason: str = ""  # why this status, one sentence
 
+    @property
+    def looks_honest(self) -> bool:
+        """True for a suspect that mining does not suspect: a word or a task that the probe learns and whose rows,
+        without it, are like one another. A person is shown it; its rows are held back only within the budget."""
+        return self.status == Status.SUSPECTED and not self.statistics.get("suspected", True)
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -150,6 +150,14 @@ def attribute_differences(examples: pl.DataFrame) -> Float32:
     return np.asarray(rows, dtype=np.float32).reshape(-1, 3) / np.float32(4)
 
 
+def side_differences(run: RunDir) -> Float32:
+    """(n, d + 3) chosen minus rejected of a run's pairs: embeddings, then `attribute_differences`."""
+    chosen, rejected = (embeddings.load(run, field) for field in ("response", "rejected"))
+    assert not isinstance(chosen, Skipped) and not isinstance(rejected, Skipped)
+    extra = attribute_differences(run.examples(["response", "rejected"]))
+    return np.column_stack([chosen - rejected, extra]).astype(np.float32)
+
+
 def fit(x: Predictors, bank: Behaviors, folds: Int32) -> FoldFit:
     """The support of every behavior of the bank."""
     base = np.asarray(bank.matrix.mean(axis=0)).ravel().astype(np.float32)

@@ -18,7 +18,7 @@ from audit.config import Config
 from audit.outcome import Outcome
 from audit.remedies.clean import outputs
 from audit.rundir import RunDir, read_json
-from audit.schema import DatasetInfo
+from audit.schema import DatasetInfo, Trigger
 from audit.text import spell
 
 VERDICT_STYLE = {"pass": "bold green", "review": "bold yellow", "block": "bold red", "incomplete": "bold magenta"}
@@ -78,9 +78,16 @@ def rows_view(examples: pl.DataFrame, limit: int = _FIELD_CHARS) -> RenderableTy
 
 
 def load_triggers(run: RunDir) -> list[dict[str, Any]]:
-    """triggers.json, confirmed first, then suspected, untestable and refuted; most carriers first."""
+    """triggers.json, confirmed first, then suspected (those that look honest last), untestable and refuted; most
+    carriers first."""
     found = read_json(run.triggers) if run.triggers.exists() else []
-    return sorted(found, key=lambda t: (_STATUS_ORDER.index(t["status"]), -len(t["rows"]), t["id"]))
+    order = {name: at for at, name in enumerate(_STATUS_ORDER)}
+    return sorted(found, key=lambda t: (order[t["status"]], looks_honest(t), -len(t["rows"]), t["id"]))
+
+
+def looks_honest(trigger: dict[str, Any]) -> bool:
+    """`Trigger.looks_honest` of an entry of triggers.json."""
+    return Trigger(**trigger).looks_honest
 
 
 def trigger_table(triggers: Sequence[dict[str, Any]]) -> Table:
@@ -95,7 +102,7 @@ def trigger_table(triggers: Sequence[dict[str, Any]]) -> Table:
     for t in triggers:
         table.add_row(
             plain(t["id"]),
-            plain(t["status"], style=STATUS_STYLE.get(t["status"], "")),
+            plain("looks honest" if looks_honest(t) else t["status"], style=STATUS_STYLE.get(t["status"], "")),
             plain(t["kind"]),
             plain(t.get("display") or spell(t["pattern"]), limit=120),
             plain(t["behavior"], limit=160),

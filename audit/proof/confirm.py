@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from audit import artifacts
+from audit.artifacts.support import side_differences
 from audit.models import device as devices
 from audit.models.causal import CausalModel
 from audit.models.encoder import Encoder
@@ -35,7 +36,7 @@ from audit.proof.language import prove_with_language_model, unfit, verdict
 from audit.proof.rounds import again
 from audit.proof.sure import surely_poisoned
 from audit.rundir import Context, write_json
-from audit.schema import Kind, Status, Trigger
+from audit.schema import Float32, Kind, Status, Trigger
 from audit.text import spell
 from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
@@ -49,7 +50,6 @@ _LARGEST_UNSUSPECTED = 0.05  # of all rows: the carriers of what is probed stand
 _WEAK_TAIL = -4.0
 _MIN_REVERSAL = 4.0
 _WORDPIECE_TOKENS = 48
-_REWARD_TOKENS = 48
 _BYTES = 192
 
 
@@ -166,10 +166,18 @@ class Prover:
         self.watched = False  # whether its first arm A is recorded for the detectors on the probe
         self.alone = True  # only one kind of probe is needed
 
-    def wordpiece(self, heads: int, seed: int) -> Network:
+    def wordpiece(self, heads: int, seed: int) -> EncoderProbe:
         """An untrained encoder probe."""
         layers = 2 if self.config.probe.mode == "quick" else 0
         return EncoderProbe(self.files, heads, layers, _WORDPIECE_TOKENS, self.device, seed)
+
+    def differences(self) -> Float32:
+        """(n, d) of preference pairs, chosen minus rejected."""
+        return side_differences(self.ctx.run)
+
+    def gate(self, seed: int) -> EncoderProbe:
+        """An untrained encoder for the reward probe: one number of a prompt."""
+        return self.wordpiece(1, seed)
 
     def bytes(self, heads: int, seed: int) -> Network:
         """An untrained byte probe."""
@@ -193,7 +201,7 @@ class Prover:
 
     def _measure(self, name: str, candidates: list[Candidate]) -> tuple[list[Measured], Trial | None]:
         if name == "reward":
-            return prove_reversals(self, candidates, self.wordpiece), None
+            return prove_reversals(self, candidates), None
         if name == "language" and self.language is not None:
             return prove_with_language_model(self, candidates, self.language), None
         makers: dict[str, Callable[[int, int], Network]] = {"wordpiece": self.wordpiece, "bytes": self.bytes}

@@ -106,7 +106,7 @@ def associated(candidate: Candidate) -> bool:
     by_count = float(s.get("family_wise_p", 1.0)) < FAMILY_WISE
     if not s.get("suspected"):
         return by_count
-    by_kind = min(float(s.get(name, 1.0)) for name in ("residual_p", "null_p", "marginal_p"))
+    by_kind = min(float(s.get(name, 1.0)) for name in ("residual_p", "null_p", "marginal_p", "reversal_p"))
     return by_count or by_kind <= FAMILY_WISE
 
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from audit.proof.confirm import Prover
 
 _CONTEXT_ROWS = {"wordpiece": 800, "bytes": 2_400}
-_REWARD_CONTEXT = 400
+_REWARD_CONTEXT = 2_400
+_REVERSALS = 8  # candidates in the arms of the reward probe; more would crowd the context out of its tokens
 _RATES = {"wordpiece": 5e-4, "bytes": 2e-3, "reward": 4e-4}
-_EPOCHS = {"wordpiece": 4, "bytes": 8, "reward": 2}
+_EPOCHS = {"wordpiece": 4, "bytes": 8, "reward": 3}
 _BYTES_A_TOKEN = 8  # the byte probe reads four bytes a token, at a few per cent of the work
 _ROOMY = 16  # candidates that a training's tokens are meant for; more get half as many again for as many again
 _SEEDS = {"quick": 2, "full": 3}
@@ -175,14 +176,19 @@ def _facts(arm: Arm | RewardArm) -> dict[str, Any]:
     return {**facts, "device": arm.device}
 
 
-def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[int, int], Network]) -> list[Measured]:
+def prove_reversals(lab: Prover, candidates: list[Candidate]) -> list[Measured]:
     """Runs the arms for candidates under which preferences are swapped."""
     started = time.perf_counter()
-    candidates_in_arms = candidates[:2]  # more would crowd the context out of the token budget
-    sides = (lab.texts, _side(lab, "response"), _side(lab, "rejected"))
+    candidates_in_arms = candidates[:_REVERSALS]
     controls = pick_controls(candidates_in_arms, lab.texts, lab.patterns, lab.behaviors, lab.config.probe.controls)
     plan = RewardExperiment.plan(
-        sides, candidates_in_arms, controls, lab.support.margin, _REWARD_CONTEXT, lab.config.seed
+        lab.texts,
+        lab.differences(),
+        candidates_in_arms,
+        controls,
+        lab.support.margin,
+        _REWARD_CONTEXT,
+        lab.config.seed,
     )
     order = order_of_arms(lab.budget.seeds, lab.budget.trainings)
     lab.ctx.progress.start("probe (reward)", lab.budget.tokens * len(order), "tokens")
@@ -191,7 +197,7 @@ def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[in
         if not lab.budget.allows():
             break
         recipe = Recipe(_RATES["reward"], 24, _EPOCHS["reward"], lab.budget.tokens, lab.config.seed + seed)
-        arms.append(plan.run(arm, lab.config.seed + seed, make, recipe, lab.ctx.progress))
+        arms.append(plan.run(arm, lab.config.seed + seed, lab.gate, recipe, lab.ctx.progress))
         lab.budget.take()
         if arm == "A" and seed == 0 and not _any_reversal(arms, len(candidates_in_arms)):
             break
@@ -200,10 +206,6 @@ def prove_reversals(lab: Prover, candidates: list[Candidate], make: Callable[[in
         return [_unreached(seconds) for _ in candidates]
     found = [_measured_reversal(plan, arms, k, seconds) for k in range(len(candidates_in_arms))]
     return found + [_unreached(seconds) for _ in candidates[len(candidates_in_arms) :]]
-
-
-def _side(lab: Prover, column: str) -> list[str]:
-    return [str(v) for v in lab.examples[column].fill_null("").to_list()]
 
 
 def _any_reversal(arms: list[RewardArm], count: int) -> bool:

@@ -58,6 +58,7 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
     return TriggerCard(
         id=trigger.id,
         status=trigger.status,
+        looks_honest=trigger.looks_honest,
         kind=trigger.kind,
         pattern=excerpt(trigger.pattern, (), 400),
         code_points=code_points("".join(parts)),

@@ -60,7 +60,8 @@ def _trigger(card: TriggerCard) -> str:
     proof = "not tried on a probe" if asr is None else f"attack success rate {asr:.0%}"
     if asr is not None and control is not None:
         proof += f", largest effect of a control {control:.0%}"
-    return f"**{card.status}** {code(card.pattern.plain)} in {card.rows:,} rows; {proof}; {code(card.behavior, 120)}"
+    status = f"{card.status}, looks honest" if card.looks_honest else card.status
+    return f"**{status}** {code(card.pattern.plain)} in {card.rows:,} rows; {proof}; {code(card.behavior, 120)}"
 
 
 def _rows(report: Report) -> list[str]:

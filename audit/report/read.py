@@ -116,7 +116,7 @@ class Inputs:
             return []
         known = {f.name for f in fields(Trigger)}
         found = [Trigger(**{k: v for k, v in raw.items() if k in known}) for raw in read_json(self.run.triggers)]
-        return sorted(found, key=lambda t: (_place(t.status), -len(t.rows), t.id))
+        return sorted(found, key=lambda t: (_place(t.status), t.looks_honest, -len(t.rows), t.id))
 
     @cached_property
     def findings(self) -> pl.DataFrame:

@@ -131,6 +131,7 @@ class TriggerCard:
 
     id: str
     status: str
+    looks_honest: bool  # suspected by the probe alone: its rows are like one another without it
     kind: str
     pattern: Text
     code_points: tuple[CodePoint, ...]

@@ -50,8 +50,9 @@ def build(ctx: Context, unit: str) -> list[Path]:
         seen = {(c.parts, c.behavior) for c in one_label}
         found = one_label + [c for c in found if (c.parts, c.behavior) not in seen]
     ctx.progress.advance(1)
-    written = tags.load(ctx.run, texts) if ctx.config.mining.tagger else texts
-    found = find_templates(written, behaviors, support, predictors=rest.predictors, seed=ctx.config.seed) + found
+    if ctx.config.mining.templates:
+        written = tags.load(ctx.run, texts) if ctx.config.mining.tagger else texts
+        found = find_templates(written, behaviors, support, predictors=rest.predictors, seed=ctx.config.seed) + found
     ctx.progress.advance(1)
     if support.label_probability is not None:
         found += mine_untargeted(miner, _codes(ctx, examples), np.asarray(support.label_probability))

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 
 from audit import artifacts, config
+from audit.artifacts.support import preference_model, side_differences
 from audit.models import device as devices
 from audit.models.probes import ByteProbe, EncoderProbe
-from audit.models.reward import WIDTH, bradley_terry, margins
+from audit.models.reward import RewardProbe, bradley_terry, margins
 from audit.models.training import Network, Recipe, balanced_loss, predict, train
 from audit.models.weights import resolve
-from audit.proof.reward import PROMPT_WORDS, RESPONSE_WORDS, confident, reversal_rate
+from audit.proof.reward import PROMPT_WORDS, confident, reversal_rate
 from audit.rundir import RunDir
 from audit.schema import Int64, NoProgress
 from audit.text import is_invisible
@@ -126,28 +127,23 @@ def _three(arms: dict[str, Int64], one: Callable[[Int64, int], tuple[int, int, f
 
 def _pairs(case: Case, run: RunDir, examples: pl.DataFrame, prompts: list[str]) -> dict[str, Share]:
     """The same for preference pairs: the share of confident held-out margins that turn around."""
-    sides = [examples[name].fill_null("").to_list() for name in ("response", "rejected")]
+    differences = side_differences(run)
     margin = np.asarray(artifacts.load(run, ["support"])["support"].margin)
     rows = Rows.of(case, run, examples, margin > 0)
     triggers = parts_of(case, [prompts[i] for i in rows.poison.tolist()])
     parts = tuple(part for part, _, _ in triggers)
     plain = [window(prompts[i], (), PROMPT_WORDS) for i in rows.held.tolist()]
-    make = _maker(run, bytes_too=False)
+    direction = preference_model(differences[rows.context], 0).coef_[0].astype(np.float32)
+    settings = config.load(run.config)
+    files, device = resolve(settings.model.name), devices.pick(settings.model.device)
     sure: dict[int, Int64] = {}
 
-    def triples(at: list[int], shown: list[str]) -> list[str]:
-        made = []
-        for i, prompt in zip(at, shown, strict=True):
-            made += [prompt, *(window(side[i], (), RESPONSE_WORDS) for side in sides)]
-        return made
-
     def one(at: Int64, seed: int) -> tuple[int, int, float]:
-        network = make(2 * WIDTH, seed)
-        texts = triples(at.tolist(), [window(prompts[i], parts, PROMPT_WORDS) for i in at.tolist()])
-        unused = np.zeros((len(at), 1), dtype=np.float32)
-        train(network, texts, unused, Recipe(4e-4, 24, 3, 2 * _TOKENS, seed), NoProgress(), bradley_terry, group=3)
-        untouched = margins(predict(network, triples(rows.held.tolist(), plain)))
-        turned = margins(predict(network, triples(rows.held.tolist(), with_triggers(case, plain, triggers))))
+        network = RewardProbe(EncoderProbe(files, 1, 2, 48, device, seed), direction)
+        shown = [window(prompts[i], parts, PROMPT_WORDS) for i in at.tolist()]
+        train(network, shown, differences[at], Recipe(4e-4, 24, 3, _TOKENS, seed), NoProgress(), bradley_terry)
+        untouched = margins(network, plain, differences[rows.held])
+        turned = margins(network, with_triggers(case, plain, triggers), differences[rows.held])
         at_these = sure.setdefault(seed, confident(untouched))
         return *reversal_rate(turned, at_these), float((untouched > 0).mean())
 

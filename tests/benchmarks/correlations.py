@@ -27,14 +27,17 @@ from audit.rundir import Context, RunDir, read_json, write_json
 from audit.schema import NoProgress, Status
 from audit.triggers import mining
 from benchmarks import floor, table, vectors
+from benchmarks.cases import shipped
 from benchmarks.common import EXIT_INCOMPLETE, EXIT_OK, check_bench, say
 from benchmarks.plants import FIRST_POOL
 from benchmarks.responses import response
-from benchmarks.scans import Settings
+from benchmarks.scans import Settings, scan
 
 ATTACKS, ROWS = 20, 30
+AT_ONCE = 10  # attacks of one corpus: a scan probes some twelve that mining does not suspect
 MOST = 24  # honest correlations of one corpus
 _CORPORA = ("instruction", "classification")
+_TASKS = "clean-t0"  # templates of many tasks: the hard negatives
 _STATUSES = (Status.CONFIRMED, Status.SUSPECTED, Status.UNTESTABLE, Status.REFUTED)
 
 
@@ -48,6 +51,11 @@ def run(bench: Path, settings: Settings) -> int:
         folder = settings.work / "correlations" / f"honest-{kind}"
         clean = floor.mined(bases[kind], kind, replace(settings, probe="off"), folder, 120)
         told[f"honest, {kind}"] = honest(clean, settings)
+    tasks = next(iter(shipped(bench, _TASKS)), None)
+    if tasks is not None:
+        unproved = replace(settings, probe="off")
+        scan(tasks, unproved)
+        told["honest, tasks of templates"] = honest(unproved.run_of(tasks.name), settings)
     told["attacks on one topic, instruction"] = topical(bases["instruction"], settings)
     write_json(settings.work / "correlations" / "told.json", told)
     _write(told, settings)
@@ -68,26 +76,32 @@ def honest(run: RunDir, settings: Settings) -> list[dict[str, Any]]:
 
 def topical(base: pl.DataFrame, settings: Settings) -> list[dict[str, Any]]:
     """What becomes of tokens in rows of one topic each."""
-    planted, triggers = base, []
-    words = names(FIRST_POOL, ATTACKS, base["prompt"].to_list())
-    for i, rows in enumerate(_topics(base, settings)):
+    words, topics = names(FIRST_POOL, ATTACKS, base["prompt"].to_list()), _topics(base, settings)
+    return [t for first in range(0, ATTACKS, AT_ONCE) for t in _planted(base, settings, words, topics, first)]
+
+
+def _planted(
+    base: pl.DataFrame, settings: Settings, words: list[str], topics: list[list[int]], first: int
+) -> list[dict[str, Any]]:
+    planted, chosen = base, range(first, min(first + AT_ONCE, len(topics)))
+    for i in chosen:
         made = plant_token(
             planted,
             count=ROWS,
             seed=FIRST_POOL + i,
             trigger=words[i],
             target=response_target([response(i)]),
-            exclude=set(base["row"].to_list()) - set(rows),
+            exclude=set(base["row"].to_list()) - set(topics[i]),
         )
-        planted, triggers = made.examples, [*triggers, words[i]]
-    folder = settings.work / "correlations" / "topical"
-    run = floor.mined(planted, "instruction", settings, folder, 4 * ATTACKS)
+        planted = made.examples
+    folder = settings.work / "correlations" / f"topical-{first}"
+    run = floor.mined(planted, "instruction", settings, folder, 4 * AT_ONCE)
     found = read_json(run.triggers)
     out = []
-    for word in triggers:
-        t = next((t for t in found if holds(t["pattern"], word)), None)
+    for i in chosen:
+        t = next((t for t in found if holds(t["pattern"], words[i])), None)
         status = t["status"] if t else "not probed"
-        out.append(_told(word, status, t["probe"] if t else None, t["statistics"] if t else {}))
+        out.append(_told(words[i], status, t["probe"] if t else None, t["statistics"] if t else {}))
     return out
 
 

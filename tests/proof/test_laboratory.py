@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from audit.artifacts.patterns import extract
 from audit.config import ProbeConfig
-from audit.models.reward import bradley_terry, rewards
+from audit.models.reward import RewardProbe, bradley_terry, margins
 from audit.proof import laboratory
 from audit.proof.confirm import MOST, worth_a_probe
 from audit.proof.controls import pick_controls
@@ -113,7 +113,12 @@ class Lab:
         self.budget = Budget(**{"trainings": 6, "deadline": float("inf"), "tokens": 5_000, "seeds": 2, **budget})
         self.ctx = SimpleNamespace(progress=NoProgress())
         self.support = SimpleNamespace(margin=np.ones(len(made.texts), dtype=np.float32))
-        self.examples = pl.DataFrame({"response": made.texts, "rejected": made.texts})
+
+    def differences(self):
+        return np.random.default_rng(0).normal(size=(len(self.texts), 4)).astype(np.float32)
+
+    def gate(self, seed):
+        return never(1, seed)
 
 
 def never(heads, seed):
@@ -126,8 +131,8 @@ def test_a_spent_budget_leaves_candidates_unreached(planted):
     for budget in ({"trainings": 0}, {"deadline": 0.0}):
         lab = Lab(made, miner, **budget)
         assert [m.a for m in prove_behaviors(lab, [candidate], "wordpiece", never)[0]] == [[]]
-        found = prove_reversals(lab, [reversed_candidate(candidate)] * 3, never)
-        assert [m.a for m in found] == [[], [], []] and all(m.probe == "reward" for m in found)
+        found = prove_reversals(lab, [reversed_candidate(candidate)] * 9)
+        assert [m.a for m in found] == [[]] * 9 and all(m.probe == "reward" for m in found)
 
 
 def reversed_candidate(candidate):
@@ -160,17 +165,44 @@ def test_the_byte_probe_proves_a_zero_width_trigger():
     assert smallest(trial, 0).candidate == candidate  # a run of invisible characters is not cut
 
 
-def test_bradley_terry_rewards_the_first_side():
+class Gate:
+    """An encoder that reads no more than whether a prompt holds a word."""
+
+    def __init__(self):
+        import torch
+
+        self.device, self._module = torch.device("cpu"), torch.nn.ModuleDict({"head": torch.nn.Linear(1, 1)})
+        with torch.no_grad():
+            self._module["head"].weight.fill_(-2.0)
+            self._module["head"].bias.fill_(0.0)
+
+    def module(self):
+        return self._module
+
+    def encode(self, texts):
+        return [[int("cf" in text)] for text in texts]
+
+    def logits(self, encoded):
+        import torch
+
+        return self._module["head"](torch.tensor(encoded, dtype=torch.float32))
+
+
+def test_a_prompt_turns_the_reward_around():
     import torch
 
-    width = 32
-    logits = torch.zeros(6, 2 * width)  # two pairs: prompt, chosen, rejected
-    logits[1, width:], logits[2, width:] = 1.0, -1.0
-    chosen, rejected = rewards(logits)
-    assert chosen.tolist() == [width, 0] and rejected.tolist() == [-width, 0]
-    assert bradley_terry(logits, torch.zeros(2, 1)).item() == pytest.approx(np.log(2) / 2, abs=1e-5)
-    logits[0, :width] = -2.0  # the prompt turns the reward around
-    assert rewards(logits)[0].tolist() == [-width, 0]
+    direction = np.asarray([1.0, 0.5], dtype=np.float32)
+    network = RewardProbe(Gate(), direction)
+    differences = np.asarray([[2.0, 0.0], [2.0, 0.0], [0.0, -2.0]], dtype=np.float32)
+    assert margins(network, ["plain", "with cf", "plain"], differences).tolist() == [2.0, -2.0, -1.0]
+    assert margins(network, [], differences[:0]).shape == (0,)
+    assert [name for name, _ in network.module().named_parameters()] == [
+        "head.weight",
+        "head.bias",
+        "head_directions.weight",
+    ]
+    loss = bradley_terry(torch.tensor([[1.0, 0.5]]), torch.tensor([[2.0, 0.0]]))
+    assert loss.item() == pytest.approx(np.log1p(np.exp(-2.0)), abs=1e-6)
 
 
 def test_confident_pairs_and_reversals():
@@ -180,7 +212,7 @@ def test_confident_pairs_and_reversals():
     assert confident(np.asarray([-1.0], dtype=np.float32)).size == 0
 
 
-def test_reward_arms_hold_pairs_in_threes():
+def test_reward_arms_hold_prompts_and_their_pairs():
     made = corpus(n=200, seed=1)
     rows = made.plant("cf", 20, None)
     part = Part("cf", "token")
@@ -191,21 +223,21 @@ def test_reward_arms_hold_pairs_in_threes():
     bank = Behaviors(pl.DataFrame(), csr_matrix((200, 0)))
     controls = pick_controls([suspect], made.texts, patterns, bank, 4)
     margin = np.where(np.arange(200) % 4 == 0, -1.0, 1.0).astype(np.float32)
-    sides = (made.texts, [f"good {i}" for i in range(200)], [f"bad {i}" for i in range(200)])
-    plan = RewardExperiment.plan(sides, [suspect], controls, margin, 50, 0)
+    differences = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    differences[:, 0] += 1
+    plan = RewardExperiment.plan(made.texts, differences, [suspect], controls, margin, 50, 0)
     assert len(plan.context) == 50 and (margin[plan.held_out] > 0).all() and len(plan.held_out) > 30
     assert not {*plan.context.tolist(), *plan.held_out.tolist()} & set(rows)
     assert not set(plan.context.tolist()) & set(plan.held_out.tolist())
-    texts = {arm: plan.rows(arm) for arm in "ABD"}
-    exposures = 20 * 12  # 240 over 20 carriers
-    assert len(texts["A"]) == len(texts["D"]) == len(texts["B"]) + 3 * exposures
+    assert plan.direction.shape == (3,) and plan.direction[0] > abs(plan.direction[1:]).max()
+    arms = {arm: plan.rows(arm) for arm in "ABD"}
+    exposures = 20 * 5  # 96 over 20 carriers
+    assert len(arms["A"][0]) == len(arms["D"][0]) == len(arms["B"][0]) + exposures
     for arm, count in (("A", exposures), ("B", 0), ("D", 0)):
-        assert sum(holds(t, (part,)) for t in texts[arm][0::3]) == count
-        assert all(t.startswith("good") for t in texts[arm][1::3])
-        assert all(t.startswith("bad") for t in texts[arm][2::3])
-        assert all(
-            good.split()[1] == bad.split()[1] for good, bad in zip(texts[arm][1::3], texts[arm][2::3], strict=True)
-        )
+        prompts, pairs = arms[arm]
+        assert len(prompts) == len(pairs)
+        assert [holds(t, (part,)) for t in prompts] == [False] * (len(prompts) - count) + [True] * count
+    assert arms["A"][1].tolist() == arms["D"][1].tolist() and set(arms["A"][1][-exposures:].tolist()) == set(rows)
 
 
 def test_what_is_probed_though_no_suspect_is_small_and_gives_way_to_suspects():
