@@ -338,15 +338,8 @@ def signals_frame(
     new_value: Any = None,
 ) -> pl.DataFrame:
     """A SIGNALS frame from aligned columns, sorted by row; missing columns are null."""
-    columns = {
-        "row": rows,
-        "score": scores,
-        "start": starts,
-        "end": ends,
-        "evidence": evidence,
-        "fix": fix,
-        "new_value": new_value,
-    }
+    columns = {"row": rows, "score": scores, "start": starts, "end": ends}
+    columns |= {"evidence": evidence, "fix": fix, "new_value": new_value}
     size = len(rows)
     data = {
         name: pl.Series(name, [None] * size if values is None else values, dtype=SIGNALS[name], strict=False)
