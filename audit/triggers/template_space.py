@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -27,6 +28,7 @@ from audit.stats import spread
 from audit.triggers.diversity import Diversity
 
 _BUCKETS = 1 << 22
+_REMEMBERED = 1 << 15  # texts, some 2 kB each: what is mined again is nearly all the same
 _LEAST_ROWS = 3  # rows that a key needs
 _MOST_SHARE = 0.95
 DIRECTIONS = 200  # 100, 300 and 600 rank planted styles slightly worse
@@ -115,8 +117,9 @@ def telling(inside: Sequence[str], outside: Sequence[str], most: int) -> list[tu
     return ranked[:most]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def row_buckets(text: str) -> tuple[Int32, Int32]:
-    """The hash buckets of a text's keys, and those of its content."""
+    """The hash buckets of a text's keys, and those of its content; not to be written to."""
     words = syntax.tokens(text)
     return _buckets(keys(text, words)), _buckets(syntax.content(words))
 

@@ -31,6 +31,7 @@ from benchmarks.cases import Case
 
 SEEDS = (0, 1, 2, 3, 4)
 INPUTS = 360  # of one seed: 1,800 insertions over five
+_PAIRS = 500  # pairs of one seed: of those that it orders rightly the more confident half is tried
 CONTEXT = 2_000
 _TOKENS = 400_000
 _CROSSED = ("syntactic", "style")
@@ -59,7 +60,7 @@ class Rows:
     held: Int64
 
     @classmethod
-    def of(cls, case: Case, run: RunDir, examples: pl.DataFrame, able: np.ndarray) -> Rows:
+    def of(cls, case: Case, run: RunDir, examples: pl.DataFrame, able: np.ndarray, inputs: int = INPUTS) -> Rows:
         """Held-out rows are able ones that are neither poisoned nor removed."""
         row = examples["row"].to_numpy()
         # What cleaning hands back are the kept rows: those in review are held until a person decides.
@@ -68,7 +69,7 @@ class Rows:
         removed = np.flatnonzero(np.isin(row, gone))
         rng = np.random.default_rng(0)
         free = rng.permutation(np.setdiff1d(np.arange(len(row)), np.union1d(poison, removed)))
-        held = free[able[free]][:INPUTS]
+        held = free[able[free]][:inputs]
         return cls(poison, removed, np.setdiff1d(free, held, assume_unique=True)[:CONTEXT], held)
 
     def arms(self, poison: Int64) -> dict[str, Int64]:
@@ -129,7 +130,7 @@ def _pairs(case: Case, run: RunDir, examples: pl.DataFrame, prompts: list[str]) 
     """The same for preference pairs: the share of confident held-out margins that turn around."""
     differences = side_differences(run)
     margin = np.asarray(artifacts.load(run, ["support"])["support"].margin)
-    rows = Rows.of(case, run, examples, margin > 0)
+    rows = Rows.of(case, run, examples, margin > 0, _PAIRS)
     triggers = parts_of(case, [prompts[i] for i in rows.poison.tolist()])
     parts = tuple(part for part, _, _ in triggers)
     plain = [window(prompts[i], (), PROMPT_WORDS) for i in rows.held.tolist()]

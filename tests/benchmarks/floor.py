@@ -14,7 +14,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from audit import pipeline, registry
 from audit.errors import TunevetError
 from audit.provenance import digest
 from audit.rundir import RunDir, write_frame
-from audit.triggers import template_space
 from benchmarks import corpora, detect, vectors
 from benchmarks.cases import shipped
 from benchmarks.common import EXIT_INCOMPLETE, EXIT_OK, check_bench, code_digest, kept, say, store
@@ -42,7 +40,6 @@ ALONE = {"syntactic": "syntactic, alone", "style": "style, alone"}
 ALONE_PLANTS, ALONE_COUNTS = 8, (20, 50, 100)
 PROBED = ("badnet", "phrase", "zero-width", "affirmative-prefix")
 _WAIT, _CLAIM_SECONDS = 2.0, 900
-_row_buckets = lru_cache(maxsize=60_000)(template_space.row_buckets)
 _STAGES = ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support", "mine", "confirm", "decide")
 
 
@@ -263,7 +260,6 @@ def mined(examples: pl.DataFrame, kind: str, settings: Settings, folder: Path, c
         }
     )
     pipeline.prepare(run.path, config)
-    template_space.row_buckets = _row_buckets  # most rows are the same in every corpus
     with vectors.cached(settings.work / "vectors"):
         for stage in _STAGES:
             for unit in pipeline.units(str(run.path), stage):
