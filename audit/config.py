@@ -72,6 +72,13 @@ class ReviewConfig(_Settings):
 
     budget: float = Field(0.02, ge=0, le=1)  # share of the rows
     undecided: Literal["hold", "keep"] = "hold"
+    decisions: tuple[str, ...] = ()  # files of earlier reviews (decisions.jsonl), carried over
+
+
+class ReportConfig(_Settings):
+    """What the report shows."""
+
+    redact: bool = False  # ids, spans and figures without row text
 
 
 class ScheduleConfig(_Settings):
@@ -95,6 +102,7 @@ class Config(_Settings):
     mining: MiningConfig = MiningConfig()
     probe: ProbeConfig = ProbeConfig()
     review: ReviewConfig = ReviewConfig()
+    report: ReportConfig = ReportConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     fail_on: Literal["confirmed", "high", "medium", "any"] = "confirmed"
     max_bad_rows: int = Field(0, ge=0)

@@ -4,7 +4,7 @@ A row is removed when a confirmed trigger claims it: it holds the trigger's core
 that hold the core without the behavior stay; those whose behavior cannot be judged go to review, and so do
 rows that a suspected trigger claims, or one that no probe could test. Of the rest,
 what the checks flag is ranked, and the first of them go to review within a budget: a person's time. A score
-alone removes nothing.
+alone removes nothing. What people decided in earlier reviews stands above all of this.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import polars as pl
 from audit.errors import ConservationError
 from audit.provenance import digest
 from audit.registry import STAGES_OF_CHECKS
+from audit.remedies.carry import Reviews, carried, is_legitimate, mark
 from audit.rundir import Context, RunDir, read_json, write_frame, write_json
 from audit.schema import FINDINGS, SEVERITY_ORDER, VERDICTS, Severity, Status, Trigger, Verdict
 
 TRIGGER_CODE = "TV-TRG"
 BAD_ROWS_CODE = "TV-BAD"
+REVIEWED_CODE = "TV-DEC"
 # Of preference carriers, the share that must be swapped for all of them to count as swapped: single pairs
 # cannot be judged, a margin model is wrong on many.
 _WHOLLY_SWAPPED = 0.8
@@ -172,8 +174,11 @@ def build(ctx: Context, unit: str) -> list[Path]:
     rows = examples["row"].to_list()
     accuracy = _margin_accuracy(run)
     triggers = [Trigger(**raw) for raw in read_json(run / "triggers" / "proved.json")]
+    reviews = Reviews.of(ctx.config.review.decisions)
     for trigger in triggers:
         trigger.rows = claimed_rows(trigger, rows, accuracy)
+        if (said := reviews.on(trigger)) is not None:
+            mark(trigger, said)
     checks, findings = _read_checks(run)
     findings = pl.concat([findings, _trigger_findings(triggers), _bad_rows_finding(info.bad)])
     budget = int(ctx.config.review.budget * info.readable)
@@ -184,12 +189,15 @@ def build(ctx: Context, unit: str) -> list[Path]:
         triggers,
         max(budget, _noise_rows(findings, info.readable)),
     )
+    verdicts, decided = carried(verdicts, triggers, reviews.merged)
+    findings = pl.concat([findings, _review_finding(reviews, decided)])
     if verdicts["row"].to_list() != list(range(info.rows)):
         raise ConservationError(f"{len(verdicts)} verdicts for {info.rows} record positions")
     write_json(run.triggers, [t.to_dict() for t in triggers])
     write_frame(run.findings, findings.sort("severity", "code", "id"))
     write_frame(run.verdicts, verdicts)
-    return [run.triggers, run.findings, run.verdicts]
+    write_frame(run / "decided.parquet", decided)
+    return [run.triggers, run.findings, run.verdicts, run / "decided.parquet"]
 
 
 def _margin_accuracy(run: RunDir) -> float:
@@ -231,7 +239,9 @@ def _trigger_findings(triggers: Sequence[Trigger]) -> pl.DataFrame:
             "subject": f"trigger {t.id}",
             "score": t.statistics.get("score"),
             "q_value": t.statistics.get("q_value"),
-            "severity": str(severity.get(Status(t.status), Severity.INFO)),
+            "severity": str(
+                Severity.INFO if is_legitimate(t.statistics) else severity.get(Status(t.status), Severity.INFO)
+            ),
             "text": f"{t.status.capitalize()} trigger {t.display}: {t.behavior}; {t.reason}.",
             "rows": t.rows[:200],
             "details": "{}",
@@ -239,6 +249,27 @@ def _trigger_findings(triggers: Sequence[Trigger]) -> pl.DataFrame:
         for t in triggers
     ]
     return pl.DataFrame(records, schema=FINDINGS)
+
+
+def _review_finding(reviews: Reviews, decided: pl.DataFrame) -> pl.DataFrame:
+    """What earlier reviews decided here, and where they disagree."""
+    if not reviews.files:
+        return pl.DataFrame(schema=FINDINGS)
+    found, split = len(decided), len(reviews.conflicts)
+    disagree = f"; on {split:,} rows and triggers reviewers disagree, and these count as undecided" if split else ""
+    record = {
+        "id": f"decisions-{digest(sorted(reviews.merged))[:10]}",
+        "code": REVIEWED_CODE,
+        "check": "decisions",
+        "subject": "earlier reviews",
+        "score": float(found),
+        "q_value": None,
+        "severity": str(Severity.MEDIUM if split else Severity.INFO),
+        "text": f"Earlier reviews decided {found:,} of these rows{disagree}.",
+        "rows": decided["row"].head(200).to_list(),
+        "details": json.dumps({"conflicts": [c.sentence() for c in reviews.conflicts[:50]]}),
+    }
+    return pl.DataFrame([record], schema=FINDINGS)
 
 
 def _bad_rows_finding(bad: Mapping[str, int]) -> pl.DataFrame:

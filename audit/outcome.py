@@ -15,6 +15,7 @@ import polars as pl
 from audit.config import Config
 from audit.errors import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_NOTHING, EXIT_OK
 from audit.proof import power
+from audit.remedies.carry import is_legitimate
 from audit.rundir import RunDir, read_json
 from audit.schema import SEVERITY_ORDER, Severity, Status, Verdict
 
@@ -97,7 +98,8 @@ def _verdicts(run: RunDir) -> dict[str, int]:
 
 
 def _statuses(run: RunDir) -> dict[str, int]:
-    found = [t["status"] for t in read_json(run.triggers)] if run.triggers.exists() else []
+    triggers = read_json(run.triggers) if run.triggers.exists() else []
+    found = [t["status"] for t in triggers if not is_legitimate(t["statistics"])]
     return {status: found.count(status) for status in Status}
 
 

@@ -19,7 +19,7 @@ from audit import config as configuration
 from audit import registry
 from audit.config import Config
 from audit.errors import TunevetError, UnitFailed, UsageError
-from audit.provenance import digest
+from audit.provenance import digest, sha256_file
 from audit.rundir import Context, RunDir, write_bytes, write_json
 from audit.schema import NoProgress, Progress
 
@@ -56,6 +56,14 @@ def _ingest_settings(config: Config, unit: str) -> Any:
     from audit.sources import fingerprint
 
     return [config.ingest.model_dump(), config.source, config.name, fingerprint(config)]
+
+
+def _decisions(config: Config) -> list[str]:
+    """The hashes of the files of earlier reviews. Raises UsageError where one cannot be read."""
+    try:
+        return [sha256_file(Path(path)) for path in config.review.decisions]
+    except OSError as error:
+        raise UsageError(f"the decisions in {error.filename} cannot be read: {error.strerror}") from None
 
 
 def _detector_settings(config: Config, unit: str) -> Any:
@@ -175,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "confirm",
         "Proving triggers",
-        3,
+        4,
         "audit.proof.confirm:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
         lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed, *_language_model(c).values()],
@@ -194,7 +202,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "canaries",
         "Canaries",
-        1,
+        2,
         "audit.proof.canaries:build",
         ("ingest", "embeddings", "behaviors", "patterns", "support", "mine", "confirm"),
         _canaries_settings,
@@ -204,10 +212,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "decide",
         "Verdicts",
-        2,
+        3,
         "audit.decide:build",
         ("ingest", "support", "detect", "confirm", "examine"),
-        lambda c, u: [c.review.budget, list(c.skip)],
+        lambda c, u: [c.review.budget, list(c.skip), _decisions(c)],
     ),
     Stage(
         "clean",

@@ -42,7 +42,8 @@ def audit_dataset(run_dir: str) -> State[Any]:
         return Failed(message=str(error) if isinstance(error, UnitStopped) else f"stopped with {type(error).__name__}")
     run = RunDir(run_dir)
     try:
-        publish(run, outcomes.read(run, configuration.load(run.config)))
+        settings = configuration.load(run.config)
+        publish(run, outcomes.read(run, settings), settings.report.redact)
     except (httpx.HTTPError, PrefectException, RuntimeError, OSError) as error:
         ledger().note(f"Prefect took no artifacts ({type(error).__name__}); the run directory is whole.")
     endings = [result.status for result in results]

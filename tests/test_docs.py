@@ -26,6 +26,7 @@ from audit.cli.app import app
 from audit.job import LocalEngine
 from audit.manifest import write_manifest
 from audit.remedies.clean import REMOVED, UNREADABLE
+from audit.remedies.resolve import RESOLVED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "sample_data" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -45,6 +46,7 @@ TABLES = {
     "verdicts.parquet": schema.VERDICTS,
     "findings.parquet": schema.FINDINGS,
     "removed.parquet": REMOVED,
+    "decided.parquet": RESOLVED,
     "unreadable.parquet": UNREADABLE,
     "examples/SHARD.parquet": schema.EXAMPLES,
     "ledger/SHARD.parquet": schema.LEDGER,
@@ -198,7 +200,7 @@ def test_every_command_stands_in_the_readme():
 
 
 def test_codes_named_in_the_docs_exist():
-    known = {check.code for check in registry.detectors().values()} | {"TV-TRG", "TV-BAD", "TV-ECHO"}
+    known = {check.code for check in registry.detectors().values()} | {"TV-TRG", "TV-BAD", "TV-DEC", "TV-ECHO"}
     for page in PAGES:
         assert set(re.findall(r"TV-[A-Z]+", text_of(page))) <= known, page.name
 

@@ -13,8 +13,11 @@ from rich.console import Console
 from audit import __version__
 from audit.cli import demo as demos
 from audit.cli import rules as checks
+from audit.cli.apply import apply
+from audit.cli.export import export
 from audit.cli.options import ConfigFile, Json, KindOption, MapOption, Source
 from audit.cli.plant import plant
+from audit.cli.review import review
 from audit.cli.scan import dry_run as print_estimate
 from audit.cli.scan import run_scan, show_result, stay_offline
 from audit.cli.screens import rows_view, schema_panel
@@ -64,6 +67,9 @@ def app(engines: Mapping[str, Engine], serve: Serve | None = None) -> typer.Type
     cli.command("scan")(_scan(engines))
     cli.command("schema")(schema)
     cli.command("show")(show_command)
+    cli.command("export")(export)
+    cli.command("review")(review)
+    cli.command("apply")(apply)
     cli.command("rules")(rules)
     cli.command("doctor")(doctor)
     cli.command("verify")(verify)
@@ -118,6 +124,12 @@ def _scan(engines: Mapping[str, Engine]) -> Callable[..., None]:
         undecided: Annotated[
             Literal["hold", "keep"] | None, typer.Option(help="What becomes of rows in review meanwhile.")
         ] = None,
+        decisions: Annotated[
+            list[Path] | None, typer.Option(help="Decisions of an earlier review, carried over. Repeatable.")
+        ] = None,
+        redact: Annotated[
+            bool | None, typer.Option("--redact/--no-redact", help="Keep row text out of the report and its exports.")
+        ] = None,
         fail_on: Annotated[
             Literal["confirmed", "high", "medium", "any"] | None, typer.Option(help="What exits with 1.")
         ] = None,
@@ -152,6 +164,8 @@ def _scan(engines: Mapping[str, Engine]) -> Callable[..., None]:
                     "canaries": canaries,
                     "review.budget": review_budget,
                     "review.undecided": undecided,
+                    "review.decisions": tuple(str(p.resolve()) for p in decisions) if decisions else None,
+                    "report.redact": redact,
                     "fail_on": fail_on,
                     "max_bad_rows": max_bad_rows,
                     "skip": tuple(skip) if skip else None,

@@ -62,7 +62,7 @@ def show_result(streams: Streams, finished: Finished, as_json: bool) -> None:
 
 def result_object(run: RunDir, config: Config, outcome: Outcome, redone: int) -> dict[str, Any]:
     """The result as one JSON object."""
-    triggers = load_triggers(run)
+    triggers = load_triggers(run, config.report.redact)
     cleaned, review = outputs(run)
     return {
         "run": str(run.path),

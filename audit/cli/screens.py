@@ -77,10 +77,14 @@ def rows_view(examples: pl.DataFrame, limit: int = _FIELD_CHARS) -> RenderableTy
     return Group(*blocks[:-1])
 
 
-def load_triggers(run: RunDir) -> list[dict[str, Any]]:
+def load_triggers(run: RunDir, redacted: bool = False) -> list[dict[str, Any]]:
     """triggers.json, confirmed first, then suspected (those that look honest last), untestable and refuted; most
-    carriers first."""
+    carriers first. Where `redacted`, patterns and behaviors are digests."""
     found = read_json(run.triggers) if run.triggers.exists() else []
+    if redacted:
+        from audit.report.redact import entry
+
+        found = [entry(t) for t in found]
     order = {name: at for at, name in enumerate(_STATUS_ORDER)}
     return sorted(found, key=lambda t: (order[t["status"]], looks_honest(t), -len(t["rows"]), t["id"]))
 
@@ -127,7 +131,7 @@ def result_screen(console: Console, run: RunDir, config: Config, outcome: Outcom
     console.print(verdict.append_text(plain(f"  {outcome.gate}", style="not bold default")))
     for sentence in outcome.incomplete:
         console.print(plain(f"  incomplete: {sentence}", style="magenta", limit=400))
-    triggers = [t for t in load_triggers(run) if t["status"] != "refuted"]
+    triggers = [t for t in load_triggers(run, config.report.redact) if t["status"] != "refuted"]
     if triggers:
         console.print(trigger_table(triggers[:_SHOWN_TRIGGERS]))
         if len(triggers) > _SHOWN_TRIGGERS:

@@ -18,17 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit.config import IngestConfig
 from audit.errors import ConservationError
-from audit.remedies.writers import ColumnarOutput, RowDigest, TextOutput
+from audit.remedies.pieces import ColumnarFiles, Piece, TextFiles, judged, pieces, take
 from audit.rundir import Context, RunDir, atomic_file
-from audit.schema import LEDGER, DatasetInfo, InputFile, Verdict
+from audit.schema import LEDGER, DatasetInfo, Verdict
 from audit.sources.files import COLUMNAR
-from audit.sources.readers import reread
-from audit.sources.shards import original_rows, row_positions, without_rows
+from audit.sources.shards import original_rows, without_rows
 from audit.sources.strict_json import dumps
 
 REMOVED: dict[str, Any] = {
@@ -42,15 +40,7 @@ REMOVED: dict[str, Any] = {
 UNREADABLE: dict[str, Any] = {
     name: LEDGER[name] for name in ("row", "file", "line", "offset", "reason", "detail", "raw")
 }
-_JUDGED = ("verdict", "content_hash", "codes", "trigger_ids", "score")
-
-
-class _Piece(NamedTuple):
-    """Rows of one file in one shard: LEDGER columns and the verdict's."""
-
-    file: int
-    shard: str
-    rows: pl.DataFrame
+_JUDGED = ["content_hash", "codes", "trigger_ids", "score"]
 
 
 class _Settings(NamedTuple):
@@ -61,17 +51,17 @@ class _Settings(NamedTuple):
 def build(ctx: Context, unit: str) -> list[Path]:
     """Writes cleaned/, removed.parquet and unreadable.parquet. Raises ConservationError."""
     run, info = ctx.run, ctx.run.dataset()
-    verdicts = _verdicts(run, info)
+    verdicts = judged(run, info, _JUDGED)
     settings = _Settings(ctx.config.review.undecided == "hold", ctx.config.ingest)
     tally: Counter[str] = Counter()
     written: list[Path] = []
     ctx.progress.start("Writing the cleaned dataset", info.rows, "rows")
     with _Aside(run / "removed.parquet", REMOVED) as removed, _Aside(run / "unreadable.parquet", UNREADABLE) as bad:
         groups = dict.fromkeys(range(len(info.files)))
-        for file, pieces in groupby(_pieces(run, info, verdicts), key=lambda piece: piece.file):
+        for file, group in groupby(pieces(run, info, verdicts), key=lambda piece: piece.file):
             groups.pop(file)
-            counted = _Tallied(pieces, tally, ctx)
-            written += _clean_file(run, info, file, iter(counted), settings, removed, bad)
+            counted = _tallied(group, tally, ctx)
+            written += _clean_file(run, info, file, counted, settings, removed, bad)
         for file in groups:  # files without a record keep their header
             written += _clean_file(run, info, file, iter(()), settings, removed, bad)
     _check_law(info, tally, verdicts)
@@ -109,121 +99,59 @@ def review_name(path: str, files: int) -> str:
     return str(whole.with_name(name))
 
 
-def _verdicts(run: RunDir, info: DatasetInfo) -> pl.DataFrame:
-    frame = pl.read_parquet(run.verdicts, columns=["row", *_JUDGED]).sort("row")
-    if not frame["row"].equals(pl.Series("row", range(info.rows), dtype=pl.Int64)):
-        raise ConservationError(f"{frame.height} verdicts do not cover each of {info.rows} rows once")
-    unknown = set(frame["verdict"].unique()) - {v.value for v in Verdict}
-    if unknown:
-        raise ConservationError(f"{len(unknown)} words in verdicts.parquet are no verdict")
-    return frame
-
-
-def _pieces(run: RunDir, info: DatasetInfo, verdicts: pl.DataFrame) -> Iterator[_Piece]:
-    """The ledger in row order, cut at files, with its verdicts beside it."""
-    position = 0
-    for name, path in zip(info.shards, run.shards("ledger"), strict=True):
-        ledger = pl.read_parquet(path)
-        judged = verdicts.slice(position, ledger.height)
-        if not ledger["row"].equals(judged["row"]):
-            raise ConservationError(f"shard {name} of the ledger does not continue at row {position}")
-        position += ledger.height
-        rows = ledger.hstack(judged.drop("row"))
-        for part in rows.partition_by("file", maintain_order=True):
-            yield _Piece(int(part["file"][0]), name, part)
-
-
-class _Tallied:
-    """Passes pieces on and counts their verdicts; a readable row judged unreadable, or the reverse, is an error."""
-
-    def __init__(self, pieces: Iterator[_Piece], tally: Counter[str], ctx: Context) -> None:
-        self._pieces, self._tally, self._ctx = pieces, tally, ctx
-
-    def __iter__(self) -> Iterator[_Piece]:
-        for piece in self._pieces:
-            rows = piece.rows
-            torn = rows.filter(pl.col("reason").is_not_null() != (pl.col("verdict") == Verdict.UNREADABLE))
-            if torn.height:
-                row = torn["row"][0]
-                raise ConservationError(f"row {row}: the ledger and its verdict disagree on whether it can be read")
-            self._tally.update(rows["verdict"].to_list())
-            yield piece
-            self._ctx.progress.advance(rows.height)
+def _tallied(group: Iterator[Piece], tally: Counter[str], ctx: Context) -> Iterator[Piece]:
+    """Passes pieces on and counts their verdicts."""
+    for piece in group:
+        tally.update(piece.rows["verdict"].to_list())
+        yield piece
+        ctx.progress.advance(piece.rows.height)
 
 
 def _clean_file(
     run: RunDir,
     info: DatasetInfo,
     index: int,
-    pieces: Iterator[_Piece],
+    group: Iterator[Piece],
     settings: _Settings,
     removed: _Aside,
     bad: _Aside,
 ) -> list[Path]:
     file = info.files[index]
-    write = _clean_columnar if file.format in COLUMNAR else _clean_text
     target = run / "cleaned" / file.path
     beside = run / "cleaned" / review_name(file.path, len(info.files))
-    return write(run, file, pieces, settings, (target, beside), removed, bad)
+    if file.format in COLUMNAR:
+        return _clean_columnar(run, ColumnarFiles(target, beside, file, settings.ingest), group, settings, removed, bad)
+    return _clean_text(TextFiles(target, beside, file, settings.ingest), group, settings, removed, bad)
 
 
 def _clean_text(
-    run: RunDir,
-    file: InputFile,
-    pieces: Iterator[_Piece],
-    settings: _Settings,
-    paths: tuple[Path, Path],
-    removed: _Aside,
-    bad: _Aside,
+    files: TextFiles, group: Iterator[Piece], settings: _Settings, removed: _Aside, bad: _Aside
 ) -> list[Path]:
-    with ExitStack() as stack:
-        kept = stack.enter_context(TextOutput(paths[0], file))
-        held: TextOutput | None = None
-        for piece in pieces:
+    with files:
+        for piece in group:
             keep, review = _split(piece.rows, settings.hold)
-            kept.write(keep["raw"])
-            if review.height:
-                held = held or stack.enter_context(TextOutput(paths[1], file))
-                held.write(review["raw"])
+            files.write(keep["raw"], review["raw"])
             removed.add(_removed(piece.rows))
             bad.add(piece.rows.filter(pl.col("verdict") == Verdict.UNREADABLE))
-    outputs = [kept] if held is None else [kept, held]
-    for output in outputs:
-        _check_text(output, file, settings.ingest)
-    return [output.path for output in outputs]
+    return files.written()
 
 
 def _clean_columnar(
-    run: RunDir,
-    file: InputFile,
-    pieces: Iterator[_Piece],
-    settings: _Settings,
-    paths: tuple[Path, Path],
-    removed: _Aside,
-    bad: _Aside,
+    run: RunDir, files: ColumnarFiles, group: Iterator[Piece], settings: _Settings, removed: _Aside, bad: _Aside
 ) -> list[Path]:
-    kept: ColumnarOutput | None = None
-    held: ColumnarOutput | None = None
-    with ExitStack() as stack:
-        for piece in pieces:
+    with files:
+        for piece in group:
             bad.add(piece.rows.filter(pl.col("verdict") == Verdict.UNREADABLE))
             table = original_rows(run, piece.shard)
             if table is None:
                 continue  # a shard of failures only: nothing was decoded
             plain = without_rows(table)
-            kept = kept or stack.enter_context(ColumnarOutput(paths[0], file, plain.schema))
             keep, review = _split(piece.rows, settings.hold)
-            kept.write(_take(table, plain, keep))
-            if review.height:
-                held = held or stack.enter_context(ColumnarOutput(paths[1], file, plain.schema))
-                held.write(_take(table, plain, review))
+            files.write(take(table, plain, keep), take(table, plain, review))
             gone = _removed(piece.rows)
-            originals = _take(table, plain, gone).to_pylist()
+            originals = take(table, plain, gone).to_pylist()
             removed.add(gone.with_columns(pl.Series("original", [dumps(o) for o in originals], dtype=pl.String)))
-    outputs = [output for output in (kept, held) if output is not None]
-    for output in outputs:
-        _check_columnar(output, file, settings.ingest)
-    return [output.path for output in outputs]
+    return files.written()
 
 
 def _split(rows: pl.DataFrame, hold: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -235,34 +163,6 @@ def _split(rows: pl.DataFrame, hold: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _removed(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("verdict") == Verdict.REMOVE)
-
-
-def _take(table: pa.Table, plain: pa.Table, rows: pl.DataFrame) -> pa.Table:
-    """The original rows at these positions. Raises ConservationError when one has no original."""
-    wanted = set(rows["row"].to_list())
-    places = [i for i, row in enumerate(row_positions(table)) if row in wanted]
-    if len(places) != len(wanted):
-        raise ConservationError(f"{len(wanted) - len(places)} of {len(wanted)} rows have no original values")
-    return plain.take(pa.array(places, pa.int64()))
-
-
-def _check_text(output: TextOutput, file: InputFile, limits: IngestConfig) -> None:
-    """Reads a written file again: the same rows, byte for byte."""
-    found, digest = 0, RowDigest()
-    for record in reread(output.path, file, limits):
-        if record.reason is None:
-            found += 1
-            digest.add(record.raw or b"")
-    if found != output.count or digest.value() != output.digest:
-        raise ConservationError(f"{output.path.name}: {output.count} rows were written, {found} are read again")
-
-
-def _check_columnar(output: ColumnarOutput, file: InputFile, limits: IngestConfig) -> None:
-    found = sum(
-        1 for record in reread(output.path, file, limits) if record.reason not in ("damaged_input", "count_mismatch")
-    )
-    if found != output.count:
-        raise ConservationError(f"{output.path.name}: {output.count} rows were written, {found} are read again")
 
 
 def _check_law(info: DatasetInfo, tally: Counter[str], verdicts: pl.DataFrame) -> None:

@@ -148,7 +148,7 @@ def test_which_errors_may_pass():
 def test_artifacts_that_fail_do_not_fail_the_run(engine, prepared, monkeypatch):
     import flows.audit_dataset
 
-    def refuse(run, outcome):
+    def refuse(run, outcome, redact):
         raise RuntimeError("no artifacts today")
 
     monkeypatch.setattr(flows.audit_dataset, "publish", refuse)
@@ -168,6 +168,8 @@ def test_no_markup_survives_in_artifacts(prepared):
     cell = trigger_rows(run)[0]["pattern"]
     for char in "<>[]()`*|\n\u202e\x1b":
         assert char not in cell
+    shown = trigger_rows(run, redact=True)[0]["pattern"]
+    assert "sha256" in shown and "img" not in shown and "alert" not in shown
     assert "<" not in summary(run, outcomes.read(run, configuration.load(run.config)))
 
 

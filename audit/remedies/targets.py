@@ -1,0 +1,129 @@
+"""Where the results of decisions go: the cleaned data, and beside it what was removed, what is held, and a summary.
+
+Everything is written into a folder of its own beside OUT and checked there; only then it is moved into place. So a run
+that fails, or is interrupted, leaves no half of a result. Nothing is written into a run directory, onto the input, or
+over what exists, unless the user says so; files that are not of this result are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from audit.errors import InputError, UsageError, WriteFailed
+from audit.remedies.clean import review_name
+from audit.rundir import RunDir
+from audit.schema import DatasetInfo
+from audit.sources.files import recognise
+from audit.text import safe_text
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The final paths. `data` and `held` are aligned with the files of the dataset."""
+
+    out: Path  # a file for an input of one file, else a folder
+    data: tuple[Path, ...]
+    held: tuple[Path, ...]
+    removed: Path
+    summary: Path
+
+    @classmethod
+    def of(cls, info: DatasetInfo, out: Path) -> Targets:
+        """OUT, and beside it OUT.removed.jsonl, OUT.applied.json and the held rows: STEM.review.EXT of a file,
+        the folder OUT.review of a folder. Raises UsageError for a file whose name says another format."""
+        if not out.name or out.name == "..":
+            raise UsageError(f"{out} names no file; say what to write with -o OUT")
+        removed, summary = (out.with_name(f"{out.name}.{end}") for end in ("removed.jsonl", "applied.json"))
+        if len(info.files) != 1:
+            folder = out.with_name(f"{out.name}.review")
+            data, held = (tuple(root / f.path for f in info.files) for root in (out, folder))
+            return cls(out, data, held, removed, summary)
+        source = PurePosixPath(info.files[0].path).name
+        if recognise(out.name) != recognise(source):
+            raise UsageError(f"{out} must end as the input does: {safe_text(source, 120)}")
+        return cls(out, (out,), (out.with_name(review_name(out.name, 2)),), removed, summary)
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file that may be written."""
+        return (*self.data, *self.held, self.removed, self.summary)
+
+    def check(self, run: RunDir, info: DatasetInfo, source: str, read: Sequence[Path], force: bool) -> None:
+        """Raises UsageError where a target may not be written: inside of the run directory, the input or one of the
+        files `read`, or what exists, unless `force`."""
+        out = self.out.resolve()
+        if out.is_relative_to(run.path.resolve()):
+            raise UsageError(f"{self.out} lies inside of the run directory, which stays as it was written")
+        inside = Path(source) if source and Path(source).is_dir() else None
+        if inside is not None and out.is_relative_to(inside.resolve()):
+            raise UsageError(f"{self.out} lies inside of the input {source}, which a next scan would read")
+        for path in (*self.all, self.out):
+            if _is_one_of(path, [*read, *([Path(source)] if source else [])]):
+                raise UsageError(f"{path} is one of the files that are read; choose another -o")
+        self._check_free(force)
+        if self.out.exists() and self.out.is_dir() != (len(info.files) != 1):
+            raise UsageError(f"{self.out} is {'a folder' if self.out.is_dir() else 'no folder'}; choose another -o")
+
+    def _check_free(self, force: bool) -> None:
+        roots = {self.out, self.removed, self.summary, *self._held_roots()}
+        taken = sorted(str(path) for path in roots if path.exists() or path.is_symlink())
+        if taken and not force:
+            raise UsageError(f"{taken[0]} exists; choose another -o, or replace it with --force")
+        ours = set(self.all)
+        for folder in (path for path in roots if path.is_dir() and not path.is_symlink()):
+            other = next((p for p in sorted(folder.rglob("*")) if not p.is_dir() and p not in ours), None)
+            if other is not None:
+                raise UsageError(f"{other} is no file of this result; --force replaces only its own files")
+
+    def _held_roots(self) -> list[Path]:
+        folder = self.out.with_name(f"{self.out.name}.review")
+        return list(self.held) if self.data == (self.out,) else [folder]
+
+
+def _is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    return path.exists() and any(other.exists() and path.samefile(other) for other in others)
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into; gone at the end, whatever happens."""
+    folder = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(staged: Sequence[tuple[Path, Path]], targets: Targets) -> None:
+    """Moves what was staged to its final paths, the last one last, then takes away files of an earlier result that this
+    one has not. Where one cannot be moved none is left. Raises WriteFailed."""
+    moved: list[Path] = []
+    try:
+        for path, final in staged:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(final)
+            moved.append(final)
+        for path in targets.all:
+            if path not in moved and (path.is_file() or path.is_symlink()):
+                path.unlink()
+    except OSError as error:
+        for path in moved:
+            with suppress(OSError):
+                path.unlink()
+        raise WriteFailed(f"moving {targets.out} into place failed: {error.strerror or error}") from error
+
+
+def check_run(run: RunDir) -> DatasetInfo:
+    """What a finished run is about. Raises InputError where a file is missing that decisions are applied to."""
+    info = run.dataset()
+    needed = [run.verdicts, run.triggers, *run.shards("ledger")]
+    missing = [path for path in needed if not path.is_file()]
+    if missing:
+        name = missing[0].relative_to(run.path)
+        raise InputError(f"{run.path} has no {name}: the scan did not come to its end; scan again with -o {run.path}")
+    return info
