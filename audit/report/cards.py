@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from audit.remedies.anatomy import CannotEdit
+from audit.remedies.strippable import parts_of
 from audit.report.excerpt import code_points, excerpt, find_all, join, short
 from audit.report.read import Inputs
 from audit.report.record import Arm, Contingency, Figure, Text, TriggerCard
@@ -60,6 +62,7 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
         status=trigger.status,
         looks_honest=trigger.looks_honest,
         kind=trigger.kind,
+        can_strip=_can_strip(data, trigger),
         pattern=excerpt(trigger.pattern, (), 400),
         code_points=code_points("".join(parts)),
         rows=len(trigger.rows),
@@ -76,6 +79,15 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
         twins=tuple(example(data, texts, row, similarity, (), _CARRIER_BYTES) for row, similarity in twins),
         twins_note="" if twins else _no_twins(data),
     )
+
+
+def _can_strip(data: Inputs, trigger: Trigger) -> bool:
+    """True where `tunevet apply` can take the trigger out of a prompt; not of forms, topics and responses."""
+    try:
+        parts_of(trigger, data.strippable)
+    except CannotEdit:
+        return False
+    return True
 
 
 def sentence(trigger: Trigger) -> Text:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import polars as pl
 
 import audit
-from audit.report import cards, projection, rows, tables
+from audit.report import annotators, cards, characters, projection, rows, tables
 from audit.report.excerpt import excerpt, join, plain, short
 from audit.report.read import Inputs
 from audit.report.record import SCHEMA_VERSION, Dataset, Figure, Headline, Report, RowCard, Text, TriggerCard
@@ -26,6 +26,7 @@ LIMITS = (
     "A single flipped preference cannot be proven: one person's odd choice and one attacker's look the same.",
     "A kept row is a row against which nothing was found; it is not proven clean.",
 )
+_LABELS = 200  # that an edit can choose from
 _PACKAGES = (
     "polars",
     "pyarrow",
@@ -52,6 +53,7 @@ def collect(ctx: Context) -> Report:
     clusters, clusters_total = tables.clusters(data)
     findings, findings_hidden = tables.findings(data)
     relabels, relabels_total, confusion = tables.relabels(data)
+    people, people_hidden = annotators.annotators(data)
     report = Report(
         schema_version=SCHEMA_VERSION,
         version=audit.__version__,
@@ -86,6 +88,10 @@ def collect(ctx: Context) -> Report:
         relabels=relabels,
         relabels_total=relabels_total,
         confusion=confusion,
+        histograms=annotators.histograms(data),
+        channels=characters.channels(data),
+        annotators=people,
+        annotators_hidden=people_hidden,
         bad_rows=tables.bad_rows(data),
         cleaned=tables.cleaned(data),
         costs=tables.costs(data),
@@ -120,10 +126,20 @@ def _dataset(data: Inputs) -> Dataset:
             )
             for f in info.files[:200]
         ),
+        extension=_extension(data),
+        labels=tuple(short(label) for label in info.labels[:_LABELS]),
         bad=tuple(Figure(reason, f"{count:,}") for reason, count in sorted(info.bad.items())),
         fingerprint=info.fingerprint,
         note=short(info.note, 600),
     )
+
+
+def _extension(data: Inputs) -> str:
+    """What the file of the cleaned dataset ends with; that of the first input file."""
+    first = next(iter(data.info.files), None)
+    if first is None:
+        return "jsonl"
+    return f"{first.format}.{first.compression}" if first.compression else first.format
 
 
 def _headlines(data: Inputs, triggers: tuple[TriggerCard, ...], shown: tuple[RowCard, ...]) -> tuple[Headline, ...]:

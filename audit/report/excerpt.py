@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from audit.report.record import CHIP, HIT, HIT_CHIP, PLAIN, CodePoint, Piece, Text
+from audit.report.excerpts import CHIP, HIT, HIT_CHIP, PLAIN, Piece, Text
+from audit.report.groups import CodePoint
 from audit.text import is_invisible, safe_text, words
 from audit.triggers import match
 
@@ -129,9 +130,7 @@ def code_points(text: str, limit: int = 16) -> tuple[CodePoint, ...]:
     distinct = list(dict.fromkeys(text))
     if len(distinct) > limit:
         distinct = [c for c in distinct if not " " <= c <= "~"][:limit]
-    return tuple(
-        CodePoint(f"U+{ord(c):04X}", unicodedata.name(c, _unnamed(c)).lower(), text.count(c)) for c in distinct
-    )
+    return tuple(CodePoint(f"U+{ord(c):04X}", unicodedata.name(c, name_of(c)).lower(), text.count(c)) for c in distinct)
 
 
 def chip(char: str) -> str:
@@ -145,7 +144,8 @@ def chip(char: str) -> str:
     return f"U+{code:04X} {name}" if name else f"U+{code:04X}"
 
 
-def _unnamed(char: str) -> str:
+def name_of(char: str) -> str:
+    """What a character without a Unicode name is called: "ESC", "newline", "unnamed"."""
     return _LABELS.get(ord(char), {"\n": "newline", "\t": "tab"}.get(char, "unnamed"))
 
 
@@ -226,6 +226,11 @@ def _repeats(text: str, at: int) -> int:
     while stop < len(text) and text[stop] == text[at]:
         stop += 1
     return stop - at
+
+
+def size(text: Text) -> int:
+    """Bytes that a text takes in the report, at most."""
+    return sum(_cost(piece.text) + _PIECE_BYTES for piece in text.pieces)
 
 
 def _cost(text: str) -> int:

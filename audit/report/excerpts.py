@@ -42,6 +42,7 @@ class Field:
     name: str
     role: str  # input | output | rejected | turn: how it is laid out
     text: Text
+    whole: Text | None = None  # the text without a cut, where `text` is clipped and the report has room for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class RowCard:
     content_hash: str
     verdict: str
     score: float | None
+    severity: str  # of the most severe check or trigger that brought it here
     codes: tuple[str, ...]
     trigger_ids: tuple[str, ...]
     fields: tuple[Field, ...]
@@ -88,5 +90,6 @@ class RowCard:
     why: tuple[Text, ...]  # at most three sentences
     scores: tuple[Score, ...]
     fix: str  # what is proposed, a sentence
+    fix_kind: str  # relabel | swap | drop | strip | edit; "" where the verdict proposes no change of the row
     new_value: Text | None
     neighbours: tuple[Example, ...]

@@ -20,6 +20,7 @@ from audit.artifacts import embeddings, neighbors
 from audit.outcome import Outcome
 from audit.outcome import read as read_outcome
 from audit.registry import STAGES_OF_CHECKS
+from audit.remedies.strippable import Known, known_parts
 from audit.report.excerpt import short
 from audit.report.record import Check
 from audit.rundir import Context, RunDir, read_json
@@ -117,6 +118,11 @@ class Inputs:
         known = {f.name for f in fields(Trigger)}
         found = [Trigger(**{k: v for k, v in raw.items() if k in known}) for raw in read_json(self.run.triggers)]
         return sorted(found, key=lambda t: (_place(t.status), t.looks_honest, -len(t.rows), t.id))
+
+    @cached_property
+    def strippable(self) -> Known:
+        """The parts of what was mined, by pattern and behavior."""
+        return known_parts(self.run)
 
     @cached_property
     def findings(self) -> pl.DataFrame:

@@ -19,10 +19,14 @@ from audit.report.excerpts import Piece as Piece
 from audit.report.excerpts import RowCard as RowCard
 from audit.report.excerpts import Score as Score
 from audit.report.excerpts import Text as Text
+from audit.report.groups import Annotator as Annotator
+from audit.report.groups import Channel as Channel
+from audit.report.groups import CodePoint as CodePoint
+from audit.report.groups import Histogram as Histogram
 
 SCHEMA_VERSION = 1
 MAX_ROWS = 1_000  # flagged rows shown one by one; the rest stands in verdicts.parquet
-MAX_POINTS = 3_000  # of the embedding map
+MAX_POINTS = 20_000  # of the embedding map
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,6 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class CodePoint:
-    """A character of a pattern, spelled out."""
-
-    code: str  # "U+200B"
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Contingency:
     """Rows by pattern and behavior; the four counts sum to the readable rows."""
 
@@ -133,6 +128,7 @@ class TriggerCard:
     status: str
     looks_honest: bool  # suspected by the probe alone: its rows are like one another without it
     kind: str
+    can_strip: bool  # its parts can be deleted from the prompts of its rows
     pattern: Text
     code_points: tuple[CodePoint, ...]
     rows: int  # carriers it claims
@@ -255,6 +251,8 @@ class Dataset:
     confidence: float
     mapping: tuple[Figure, ...]
     files: tuple[Figure, ...]
+    extension: str  # of the cleaned dataset's file: "jsonl", "csv"
+    labels: tuple[str, ...]  # at most some hundred
     bad: tuple[Figure, ...]
     fingerprint: str
     note: str
@@ -306,12 +304,17 @@ class Report:
     relabels: tuple[Relabel, ...]
     relabels_total: int
     confusion: tuple[Pair, ...]
+    histograms: tuple[Histogram, ...]
+    channels: tuple[Channel, ...]
+    annotators: tuple[Annotator, ...]
+    annotators_hidden: int
     bad_rows: tuple[BadRow, ...]
     cleaned: tuple[Cleaned, ...]
     costs: tuple[Cost, ...]
     versions: tuple[Figure, ...]
     command: str
     config_toml: str
+    editable: bool = True  # False where texts and labels are redacted: an edit would write what stands in their place
 
     def count(self, name: str) -> int:
         """One of `counts` or `statuses` by name."""

@@ -1,6 +1,9 @@
-// The queue: a list of flagged rows, one of them open. No state is kept but which one, and the filters.
+// The queue: a list of flagged rows, one of them open, decided by single keys.
 const rowsByNumber = new Map(data.rows.map((row) => [row.row, row]));
-const queue = { shown: data.rows, open: null };
+const rowsByHash = new Map(data.rows.filter((row) => row.hash).map((row) => [row.hash, row]));
+const queue = { shown: data.rows, open: null, picked: null };
+const COLUMN_FILTERS = ["severity", "label", "source", "annotator"];
+const MARKS = { accept: "kept", reject: "removed", fix: "fixed", edit: "edited", strip: "stripped", legitimate: "kept" };
 
 function startQueue() {
   if (!data.rows.length) return;
@@ -8,12 +11,26 @@ function startQueue() {
   const form = document.getElementById("filters");
   form.addEventListener("change", filterRows);
   form.addEventListener("submit", (event) => event.preventDefault());
-  document.addEventListener("keydown", (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || !isOpen("rows")) return;
-    if (event.key === "j" || event.key === "k") stepRow(event.key === "j" ? 1 : -1);
-  });
+  document.getElementById("picked").append(makeButton("Clear", () => pickRows(null)));
+  document.addEventListener("keydown", queueKey);
+  onChange(markRows);
   filterRows();
+}
+
+function typing(event) {
+  return /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey;
+}
+
+function queueKey(event) {
+  if (typing(event) || !isOpen("rows")) return;
+  const row = queue.open;
+  const act = {
+    n: () => stepRow(1), j: () => stepRow(1), s: () => stepRow(1), p: () => stepRow(-1), k: () => stepRow(-1), u: undoRow,
+    a: () => decideOpen("accept"), r: () => decideOpen("reject"), f: () => row && row.kind && decideOpen("fix"), e: () => row && editRow(row),
+  }[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
 }
 
 function filterRows() {
@@ -23,16 +40,32 @@ function filterRows() {
   }
   const group = (name) => data.groups[name][Number(wanted[name]) - 1];
   queue.shown = data.rows.filter((row) =>
+    (!queue.picked || queue.picked.has(row.row)) &&
     (!wanted.verdict || row.verdict === wanted.verdict) &&
+    (!wanted.state || Boolean(rowStanding(row).record) === (wanted.state === "decided")) &&
     (!wanted.check || row.codes.includes(group("check"))) &&
     (!wanted.trigger || row.triggers.includes(group("trigger"))) &&
-    ["label", "source", "annotator"].every((name) => !wanted[name] || row[name] === group(name)));
+    COLUMN_FILTERS.every((name) => !wanted[name] || row[name] === group(name)));
   document.getElementById("filtered").textContent =
     `${queue.shown.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} shown`;
-  const list = document.getElementById("queue-list");
-  list.replaceChildren(...queue.shown.map(listItem));
-  if (queue.shown.length) openRow(queue.shown[0], false);
-  else document.getElementById("queue-row").replaceChildren(make("p", "empty", "No row passes these filters."));
+  const picked = document.getElementById("picked");
+  picked.hidden = !queue.picked;
+  picked.firstChild.textContent = queue.picked ? `Only ${countText(queue.picked.size, "row", "rows")} of the map ` : "";
+  document.getElementById("queue-list").replaceChildren(...queue.shown.map(listItem));
+  markRows();
+  if (queue.shown.length) openRow(queue.shown.includes(queue.open) ? queue.open : queue.shown[0], false);
+  else { queue.open = null; document.getElementById("queue-row").replaceChildren(make("p", "empty", "No row passes these filters.")); }
+}
+
+// Shows only these rows, a set of row numbers; null for all.
+function pickRows(numbers) {
+  queue.picked = numbers;
+  filterRows();
+}
+
+function clearFilters() {
+  for (const select of document.querySelectorAll("#filters select")) select.value = "";
+  queue.picked = null;
 }
 
 function listItem(row) {
@@ -42,17 +75,46 @@ function listItem(row) {
   button.dataset.row = row.row;
   const snippet = make("span", "snippet", plainText(row.fields[0][2]).slice(0, 90).replace(/\s+/g, " "));
   snippet.dir = "auto";
-  const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id)).map((id) => `trigger “${data.triggers[id][1]}”`);
-  const reasons = known.length ? known : row.codes.map((code) => (Object.hasOwn(data.checks, code) ? data.checks[code] : code));
-  button.append(snippet, make("span", "meta", `${row.rank} · row ${row.row} · ${reasons.join(", ") || row.verdict}`));
+  const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id)).map((id) => `trigger “${data.triggers[id][1].slice(0, 60)}”`);
+  const reasons = known.length ? known : row.codes.map((code) => (Object.hasOwn(data.checks, code) ? data.checks[code][0] : code));
+  button.append(make("span", "mark"), snippet, make("span", "meta", `${row.rank} · row ${row.row} · ${reasons.join(", ") || row.verdict}`));
   button.addEventListener("click", () => openRow(row, true));
   item.append(button);
   return item;
 }
 
+// What was decided, beside each row of the list and on the open card.
+function markRows() {
+  for (const button of document.querySelectorAll("#queue-list button")) {
+    const { record, conflict } = rowStanding(rowsByNumber.get(Number(button.dataset.row)));
+    button.querySelector(".mark").textContent = conflict ? "conflict" : record ? MARKS[record.decision] : "";
+    button.classList.toggle("decided", Boolean(record));
+  }
+  const choices = document.querySelector("#queue-row > .choices");
+  if (choices && queue.open && !document.querySelector("#queue-row form.edit")) choices.replaceWith(choiceNode(queue.open));
+}
+
 function stepRow(step) {
   const at = queue.shown.indexOf(queue.open) + step;
   if (at >= 0 && at < queue.shown.length) openRow(queue.shown[at], true);
+}
+
+// Decides the open row and opens the next one that is undecided.
+function decideOpen(decision, more) {
+  const row = queue.open;
+  if (!row || !decideRow(row, decision, more)) return;
+  const at = queue.shown.indexOf(row), later = [...queue.shown.slice(at + 1), ...queue.shown.slice(0, at)];
+  const next = later.find((each) => !rowStanding(each).record);
+  if (next) openRow(next, true);
+  else openRow(row, true);
+  document.getElementById("queue-row").focus({ preventScroll: true });
+}
+
+function undoRow() {
+  const id = undoLast();
+  const row = id && id.startsWith("row:") && rowsByHash.get(id.slice(4));
+  if (row && queue.shown.includes(row)) openRow(row, true);
+  else if (queue.open) openRow(queue.open, false);
 }
 
 function openRow(row, move) {
@@ -66,89 +128,4 @@ function openRow(row, move) {
   const card = document.getElementById("queue-row");
   card.replaceChildren(...rowNodes(row));
   card.scrollTop = 0;
-}
-
-function rowNodes(row) {
-  const head = make("header");
-  const title = make("h3", "", `Row ${row.row}`);
-  const move = make("span", "move");
-  for (const [step, name] of [[-1, "Previous"], [1, "Next"]]) {
-    const button = make("button", "", name);
-    button.type = "button";
-    button.addEventListener("click", () => stepRow(step));
-    move.append(button);
-  }
-  const facts = [`rank ${row.rank}`, row.place, row.source && `source ${row.source}`, row.annotator && `annotator ${row.annotator}`];
-  head.append(badge(row.verdict), title, make("span", "meta", facts.filter(Boolean).join(" · ")), move);
-  const why = make("div", "why");
-  for (const sentence of row.why) {
-    const line = make("p");
-    line.append(textNode(sentence));
-    why.append(line);
-  }
-  const nodes = [head, why, contentNode(row.fields)];
-  if (row.label !== null) nodes.push(labelNode(row.label));
-  nodes.push(make("h4", "", "Proposed"), fixNode(row), ...triggerNodes(row));
-  if (data.scoring) nodes.push(make("h4", "", "Scores against thresholds"));
-  if (row.scores.length) nodes.push(scoreTable(row.scores));
-  const others = data.scoring - row.scores.length;
-  if (others > 0) nodes.push(make("p", "note", `${others} ${row.scores.length ? "other " : ""}checks do not flag this row or score it only as most rows.`));
-  if (row.near.length) nodes.push(make("h4", "", "Nearest rows"), nearList(row));
-  return nodes;
-}
-
-function labelNode(label) {
-  const line = make("p", "meta", "Label ");
-  const value = make("b", "", label);
-  value.dir = "auto";
-  line.append(value);
-  return line;
-}
-
-function fixNode(row) {
-  const line = make("p", "", row.fix);
-  if (row.value) line.append(" ", textNode(row.value));
-  return line;
-}
-
-function triggerNodes(row) {
-  const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id));
-  if (!known.length) return [];
-  const line = make("p", "", "");
-  for (const id of known) {
-    const [index, pattern, status] = data.triggers[id];
-    const link = make("a", "", `${status} trigger “${pattern}”`);
-    link.href = `#trigger-${index}`;
-    line.append(link, " ");
-  }
-  return [make("h4", "", "Carries"), line];
-}
-
-function scoreTable(scores) {
-  const table = make("table");
-  const body = make("tbody");
-  for (const [title, code, value, threshold, below, flagged] of scores) {
-    const line = make("tr", flagged ? "found" : "quiet");
-    const name = make("th", "", title);
-    name.scope = "row";
-    if (flagged) name.append(make("small", "", code));
-    const bound = threshold === null ? "flags no rows" : `${flagged ? "reaches" : "below"} ${threshold}`;
-    line.append(name, make("td", "n", value), make("td", "", bound), make("td", "n", `above ${percentText(below)} of rows`));
-    body.append(line);
-  }
-  table.append(body);
-  return table;
-}
-
-function nearList(row) {
-  const list = make("ul", "examples");
-  for (const other of row.near) {
-    const item = make("li", "example");
-    const facts = [`Row ${other.row}`, other.label === null ? "" : `label ${other.label}`, `cosine ${other.similarity}`, other.verdict];
-    if (other.label !== null && row.label !== null) facts.push(other.label === row.label ? "same label" : "other label");
-    item.append(make("div", "meta", facts.filter(Boolean).join(" · ")));
-    for (const field of other.fields) item.append(fieldNode(field, other.fields.length > 1));
-    list.append(item);
-  }
-  return list;
 }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from audit.report.excerpt import Span, excerpt, find_all, join, plain, short
+from audit.report.excerpt import Span, excerpt, find_all, join, plain, short, size, visible
 from audit.report.read import Inputs, Signals
-from audit.report.record import MAX_ROWS, Example, Field, RowCard, Score, Text
-from audit.schema import DatasetInfo, Kind, Skipped, Status, Trigger, Verdict
+from audit.report.record import HIT, MAX_ROWS, Example, Field, RowCard, Score, Text
+from audit.schema import SEVERITY_ORDER, DatasetInfo, Kind, Severity, Skipped, Status, Trigger, Verdict
 from audit.views import JOIN
 
 Said = tuple[Signals, dict[str, Any]]  # a check and its signal of one row
@@ -19,6 +20,9 @@ Said = tuple[Signals, dict[str, Any]]  # a check and its signal of one row
 ROW_BYTES = 1_200  # of the input of a row card; a response gets three quarters
 CROWDED_BYTES = 800  # the same where more than CROWDED rows are shown, so that the page stays under 10 MB
 CROWDED = 300
+WHOLE_BYTES = 3_000_000  # of all texts that are shown whole beside their excerpts, while there is room
+CROWDED_WHOLE_BYTES = 700_000
+_WHOLE = 24_000  # of one such text
 SNIPPET_BYTES = 180
 _NEIGHBOURS = 3
 _SCORES = 8
@@ -30,6 +34,8 @@ _FIXES = {
     "strip": "Remove the marked characters and keep the row.",
     "edit": "Replace the text.",
 }
+_COLUMNS = {"input": "prompt", "output": "response", "rejected": "rejected"}
+_STATUS_SEVERITY = {Status.CONFIRMED: Severity.HIGH, Status.SUSPECTED: Severity.MEDIUM}
 _STATUS_WORDS = {
     Status.CONFIRMED: "confirmed trigger",
     Status.SUSPECTED: "suspected trigger",
@@ -49,12 +55,16 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
     scores = _scores(data, rows)
     evidence = _evidence(data, {row: codes or [] for row, codes in chosen.select("row", "codes").iter_rows()})
     triggers = {t.id: t for t in data.triggers}
+    severities = {c.code: c.severity for c in data.checks}
     budget = ROW_BYTES if len(rows) <= CROWDED else CROWDED_BYTES
+    left = WHOLE_BYTES if len(rows) <= CROWDED else CROWDED_WHOLE_BYTES
     made = []
     for rank, record in enumerate(chosen.iter_rows(named=True), start=1):
         row = record["row"]
         carried = [triggers[i] for i in record["trigger_ids"] or [] if i in triggers]
         said = evidence.get(row, [])
+        shown = fields(texts[row], data.info, _spans(said), _parts(carried), budget)
+        shown, left = with_whole(shown, texts[row], left)
         made.append(
             RowCard(
                 rank=rank,
@@ -62,9 +72,10 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
                 content_hash=record["content_hash"] or "",
                 verdict=record["verdict"],
                 score=finite(record["score"]),
+                severity=_severity(record["codes"] or (), carried, severities),
                 codes=tuple(record["codes"] or ()),
                 trigger_ids=tuple(record["trigger_ids"] or ()),
-                fields=fields(texts[row], data.info, _spans(said), _parts(carried), budget),
+                fields=shown,
                 label=named(record["label"]),
                 annotator=named(record["annotator"]),
                 source=named(record["source"]),
@@ -72,6 +83,7 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
                 why=_why(carried, said, data.info),
                 scores=scores.get(row, ()),
                 fix=_FIXES.get(record["fix"], record["fix"] or _proposal(record["verdict"])),
+                fix_kind=record["fix"] or "",
                 new_value=None if record["new_value"] is None else excerpt(record["new_value"], (), SNIPPET_BYTES),
                 neighbours=tuple(example(data, texts, other, similarity) for other, similarity in near[row]),
             )
@@ -110,6 +122,29 @@ def fields(
     return tuple(shown)
 
 
+def with_whole(shown: tuple[Field, ...], record: Mapping[str, Any], left: int) -> tuple[tuple[Field, ...], int]:
+    """The fields with their whole text where the excerpt is cut and `left` bytes allow it, and the bytes then left.
+    Spans are those of the excerpt. Turns stay cut."""
+    made = []
+    for field in shown:
+        value = record[_COLUMNS[field.role]] if field.role in _COLUMNS else None
+        if field.text.clipped and value is not None and len(value) <= _WHOLE:
+            hits = [p.text for p in field.text.pieces if p.mark == HIT]
+            whole = excerpt(value, find_all(value, list(dict.fromkeys(hits))), _WHOLE)
+            if not whole.clipped and whole.offset == 0 and size(whole) <= left:
+                left -= size(whole)
+                field = replace(field, whole=whole)
+        made.append(field)
+    return tuple(made), left
+
+
+def _severity(codes: Iterable[str], carried: Iterable[Trigger], severities: Mapping[str, str]) -> str:
+    """The most severe of the checks and triggers that a row was flagged for."""
+    known = [Severity(severities[code]) for code in codes if severities.get(code) in set(Severity)]
+    known += [_STATUS_SEVERITY.get(Status(t.status), Severity.LOW) for t in carried]
+    return str(max(known, key=SEVERITY_ORDER.index, default=Severity.INFO))
+
+
 def _turns(record: Mapping[str, Any], prompt: str, spans: list[Span], budget: int) -> list[Field]:
     """The turns of a conversation, at most _TURNS of them, those with a span first of all; none for a single
     turn, or where the prompt is not its turns joined."""
@@ -134,13 +169,14 @@ def example(
     similarity: float | None = None,
     parts: Iterable[str] = (),
     budget: int = SNIPPET_BYTES,
+    spans: Iterable[Span] = (),
 ) -> Example:
-    """A row as evidence, short."""
+    """A row as evidence, short. `spans` are of the prompt."""
     at = data.by_row[row]
     values = data.base.row(at, named=True)
     return Example(
         row=row,
-        fields=fields(texts[row], data.info, (), parts, budget),
+        fields=fields(texts[row], data.info, spans, parts, budget),
         label=named(values["label"]),
         source=named(values["source"]),
         verdict=data.verdict_of[at],
@@ -149,8 +185,11 @@ def example(
 
 
 def named(value: str | None) -> str | None:
-    """A label, source or annotator, cut short; none stays none."""
-    return None if value is None else short(value)
+    """A label, source or annotator, cut short, and shorter where it has to be spelled out; none stays none."""
+    if value is None:
+        return None
+    text = short(value)
+    return text if len(visible(text)) <= 2 * len(text) else short(text, 24)
 
 
 def finite(value: float | None) -> float | None:

@@ -13,18 +13,24 @@ function showAddress() {
   const wanted = row ? "rows" : trigger ? "triggers" : name;
   const section = sections.find((each) => each.id === wanted) || sections[0];
   for (const each of sections) each.classList.toggle("open", each === section);
+  document.body.classList.toggle("front", section === sections[0]);
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${section.id}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (row && rowsByNumber.has(Number(row[1]))) openRow(rowsByNumber.get(Number(row[1])), true);
   if (section.id === "overview" && document.getElementById("map")) drawMap();
-  if (trigger) document.getElementById(name)?.scrollIntoView();
+  if (trigger) { const card = document.getElementById(name); if (card) { card.scrollIntoView(); card.focus({ preventScroll: true }); } }
   else if (name && name !== "main") section.focus({ preventScroll: true });
 }
 
 document.documentElement.classList.add("js");
 addEventListener("hashchange", showAddress);
+startState();
 startQueue();
+startCards();
 startMap();
+startDecide();
+showProgress();
+showDecisions();
 showAddress();

@@ -48,7 +48,8 @@ def run(tmp_path):
 
 
 def pages(ctx):
-    return [path.read_text(encoding="utf-8") for path in build(ctx, "all")]
+    made = {path.name: path for path in build(ctx, "all")}
+    return [made[name].read_text(encoding="utf-8") for name in ("report.html", "summary.md", "report.json")]
 
 
 def test_every_page_says_what_would_have_been_found_and_what_cannot_be(run):

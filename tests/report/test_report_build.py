@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +15,8 @@ from hostile_rows import HOSTILE
 from report_runs import add_check, add_findings, add_triggers, make_run, trigger
 
 from audit.report import build, collect, html, markdown
+from audit.report.excerpt import excerpt
+from audit.report.record import MAX_POINTS
 from audit.rundir import write_json
 from audit.text import is_invisible
 
@@ -96,9 +99,8 @@ def full_run(path, texts, label="positive", name="reviews", tail=""):
 
 
 def built(ctx):
-    paths = build(ctx, "all")
-    assert [p.name for p in paths] == ["report.html", "summary.md", "report.json"]
-    return [p.read_text(encoding="utf-8") for p in paths]
+    made = {path.name: path for path in build(ctx, "all")}
+    return [made[name].read_text(encoding="utf-8") for name in ("report.html", "summary.md", "report.json")]
 
 
 @pytest.fixture(scope="module")
@@ -235,14 +237,28 @@ def test_the_page_stays_under_its_bound_whatever_the_rows_hold(tmp_path):
             "response": long[(i + 1) % 3],
             "rejected": long[(i + 2) % 3],
             "source": long[0] + str(i % 9),
+            "annotator": long[1] + str(i % 90),
         }
         for i in range(1_050)
     ]
     verdicts = {i: {"verdict": "review", "score": 1 - i / 9_999, "codes": ["TV-OUT"]} for i in range(len(rows))}
-    ctx = make_run(tmp_path / "run", rows, verdicts, kind="preference", optional=False)
+    ctx = make_run(tmp_path / "run", rows, verdicts, kind="preference")
     evidence = {i: {"score": 9.0, "evidence": long[i % 3]} for i in range(len(rows))}
-    add_check(ctx.run, "outliers", evidence, 3.0)
-    add_triggers(ctx.run, [trigger(long[i % 3] + str(i), [i, i + 1, i + 2, i + 3, i + 4]) for i in range(40)])
+    for name in ("outliers", "label_noise", "rare_tokens", "unicode_anomaly"):
+        add_check(ctx.run, name, evidence, 3.0)
+    add_triggers(ctx.run, [trigger(long[i % 3] + str(i), [i, i + 1, i + 2, i + 3, i + 4]) for i in range(90)])
+    channel = {"check": "unicode_anomaly", "text": long[0], "severity": "high", "rows": list(range(200))}
+    add_findings(ctx.run, [{**channel, "subject": f"{long[0]} {i}"} for i in range(100)])
     report = collect(ctx)
-    assert len(report.rows) == 1_000 and report.rows_flagged == 1_050
-    assert len(html.render(report)) < 10_000_000
+    assert len(report.rows) == 1_000 and report.rows_flagged == 1_050 and len(report.channels) == 40
+    crowd = [replace(report.map.points[i % 3], text=excerpt(long[i % 3], (), 60)) for i in range(MAX_POINTS)]
+    report = replace(report, map=replace(report.map, points=tuple(crowd)))
+    page = html.render(report).decode()
+    assert len(page.encode()) < 10_000_000
+    block = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert len(block["rows"]) == 1_000 and len(block["points"]) == MAX_POINTS  # nothing had to be left out
+
+    worst = replace(report, rows=tuple(replace(row, why=9 * row.why) for row in report.rows))
+    page = html.render(worst).decode()
+    assert len(page.encode()) < 10_000_000
+    assert 60 <= len(json.loads(page.split('id="data">')[1].split("</script>")[0])["rows"]) < 1_000
