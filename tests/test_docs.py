@@ -163,8 +163,10 @@ def test_paths_into_the_repository_resolve(page):
     assert [p for p in named if not (ROOT / p).exists() and made not in p] == []
 
 
-def test_the_screenshot_is_a_small_png():
-    image = (ROOT / "docs" / "report.png").read_bytes()
+@pytest.mark.parametrize("name", ["report-light.png", "report-dark.png"])
+def test_the_screenshots_are_small_pngs(name):
+    assert f"docs/{name}" in text_of(ROOT / "README.md")
+    image = (ROOT / "docs" / name).read_bytes()
     assert image.startswith(b"\x89PNG\r\n") and len(image) < 400_000
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,8 @@ class _Walk:
             with FileReader(source, len(self.files), self._settings, budget) as reader:
                 self._reader, self._weight = reader, size / sum(sizes)
                 try:
-                    for record in reader.records(self._writer.keep_batch if self._writer else None):
-                        if left == 0:
-                            break
+                    # No record beyond the limit is asked for: each one that is handed out counts as read.
+                    for record in islice(reader.records(self._writer.keep_batch if self._writer else None), left):
                         left = None if left is None else left - 1
                         self._taken += 1
                         yield record
