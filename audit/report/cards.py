@@ -167,8 +167,19 @@ def _association(trigger: Trigger) -> tuple[Figure, ...]:
     purity, lower = _number(figures, "purity"), _number(figures, "purity_lower")
     lift, z, expected = (_number(figures, key) for key in ("lift", "score", "expected"))
     q, log10_p = _number(figures, "q_value"), _number(figures, "log10_p")
+    place = Figure("Where it stands", short(str(position)) if position else None)
+    if (reversal := _number(figures, "reversal_score")) is not None:
+        p, swapped = _number(figures, "reversal_p"), _number(figures, "swapped_share")
+        return (
+            place,
+            Figure("Reversal score", f"{reversal:.1f}", "how strongly the margin turns around in its pairs"),
+            Figure("p over all patterns", _small(p), "largest score of any pattern with margins dealt anew"),
+            Figure("Swapped", None if swapped is None else percent(swapped), "estimated share of its pairs"),
+            Figure("Read as swapped", None if purity is None else percent(purity), "by a margin model, often wrong"),
+            Figure("Of other pairs", None if expected is None else percent(expected), "the margin model's own error"),
+        )
     return (
-        Figure("Where it stands", short(str(position)) if position else None),
+        place,
         Figure("Lift", _lift(lift), "the behavior's rate with it over without it"),
         Figure("q-value", _small(q), "association only; honest data is full of association"),
         Figure("Exact tail", _small(None, log10_p), "chance of so many hits at the rate of all other rows"),
