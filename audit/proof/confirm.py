@@ -42,6 +42,7 @@ from audit.triggers import mining
 from audit.triggers.assess import honest_reason, masked_auc
 from audit.triggers.candidate import ONE_SIDED, REVERSAL, UNTARGETED, Candidate
 from audit.triggers.match import insert, surface
+from audit.triggers.peers import apart_auc, shared_topic
 from audit.triggers.windows import window
 
 MOST = 48  # candidates that share the arms of one scan
@@ -230,7 +231,9 @@ class Prover:
             if found.a and found.a[0][0] * 2 >= found.a[0][1] and not found.crossed:
                 encoder = encoder or Encoder(self.config.model)
                 auc = masked_auc(candidate, self.texts, self.vectors, encoder, self.config.seed)
+                apart = apart_auc(candidate, candidates, self.texts, self.vectors, encoder, self.config.seed)
                 candidate.statistics["masked_auc"] = auc
+                candidate.statistics["apart_auc"] = apart
             honest = _why_honest(candidate, auc)
             if honest is None and not candidate.statistics["suspected"]:
                 honest = (
@@ -297,7 +300,7 @@ def _why_honest(candidate: Candidate, auc: float | None) -> str | None:
     s = candidate.statistics
     if "asked_without" in s:  # rows of one topic by definition: the pattern must not be what makes them so
         return None if s["suspected"] else "it is a part of what its rows ask for"
-    found = honest_reason(candidate, auc)
+    found = honest_reason(candidate, auc) or shared_topic(s.get("apart_auc"))
     if found is None and not s["suspected"]:
         return "the tests of its rows take it for an honest word or task, or for an attacker's who poses as one"
     return found
