@@ -28,6 +28,11 @@ class Ran:
     def object(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def said(self) -> str:
+        """What stands on stderr, unwrapped: lines end where the paths in them happen to."""
+        return " ".join(self.err.split())
+
 
 @pytest.fixture
 def tunevet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:

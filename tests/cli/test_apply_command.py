@@ -66,7 +66,7 @@ def test_an_output_that_exists_is_kept_unless_forced(tunevet, run, tmp_path):
     out.write_text("mine")
     ran = tunevet("apply", run.path, path, "-o", out, "--json")
     assert ran.code == 2 and out.read_text() == "mine" and ran.object["error"]["type"] == "UsageError"
-    assert "--force" in ran.err
+    assert "--force" in ran.said
     assert tunevet("apply", run.path, path, "-o", out, "--force").code == 0 and out.read_text() != "mine"
 
 
@@ -85,7 +85,7 @@ def test_bad_requests_exit_2(tunevet, run, tmp_path):
         ([run.path, good, "-o", out, "--undecided", "drop"], "--undecided"),
     ):
         ran = tunevet("apply", *words)
-        assert ran.code == 2 and said in ran.err, words
+        assert ran.code == 2 and said in ran.said, words
     assert not list(tmp_path.glob("*clean*"))
 
 
@@ -95,4 +95,4 @@ def test_a_failed_write_exits_74(tunevet, run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     ran = tunevet("apply", run.path, write_decisions(tmp_path / "d"), "-o", tmp_path / "clean.jsonl")
-    assert ran.code == 74 and "No space left" in ran.err and not list(tmp_path.glob("*clean*"))
+    assert ran.code == 74 and "No space left" in ran.said and not list(tmp_path.glob("*clean*"))

@@ -43,7 +43,7 @@ def test_redacted_exports_and_screens_hold_no_pattern(tunevet, run, reviews):
 
 def test_the_run_directory_is_not_written_to(tunevet, run):
     ran = tunevet("export", run, "--format", "sarif", "-o", run / "report" / "x.sarif")
-    assert ran.code == 2 and "stays as it was written" in ran.err and not (run / "report" / "x.sarif").exists()
+    assert ran.code == 2 and "stays as it was written" in ran.said and not (run / "report" / "x.sarif").exists()
 
 
 @pytest.mark.parametrize("words", [["--format", "html"], []])
@@ -53,4 +53,4 @@ def test_an_unknown_format_exits_2(tunevet, run, words):
 
 def test_no_run_exits_2(tunevet, tmp_path):
     ran = tunevet("export", tmp_path, "--format", "sarif")
-    assert ran.code == 2 and "not a finished run directory" in ran.err
+    assert ran.code == 2 and "not a finished run directory" in ran.said

@@ -212,13 +212,13 @@ def test_what_is_no_run_or_no_file_of_decisions_exits_2(tunevet, run, tmp_path):
     assert tunevet("review", tmp_path).code == 2
     beside(run).write_text("{}\n")
     ran = tunevet("review", run.path)
-    assert ran.code == 2 and "line 1" in ran.err
+    assert ran.code == 2 and "line 1" in ran.said
 
 
 def test_a_folder_that_cannot_be_written_exits_74(run, ask, tmp_path):
     (tmp_path / "file").write_text("")
     ran = ask("r", options=["--decisions", tmp_path / "file" / "d.jsonl"])
-    assert ran.code == 74 and "cannot write decisions" in ran.err
+    assert ran.code == 74 and "cannot write decisions" in ran.said
 
 
 def test_keys_that_are_no_text_exit_2(run):
