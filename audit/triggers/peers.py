@@ -1,12 +1,13 @@
-"""A suspect beside the other candidates: templates of one task stand in rows of one topic, and each hides the other's topic.
+"""A suspect beside the other candidates: templates of one task stand in one topic, and each hides the others' topic.
 
 The masked two-sample test holds a pattern's rows against all others. Where several honest questions are asked of the
-same texts (five prompts over film reviews, each with its answer), half of a question's neighbours carry another one, and
-its rows look like any. Here the rows of all other candidates for proof are left out of what they are held against; a
-suspect with too few rows for the test is pooled with the other suspects. An attacker's triggers in rows of all kinds stay as they are: they
-do not become one topic by being looked at together. The test lowers confirmed to suspected and clears nothing.
+same texts (five prompts over film reviews, each with its answer), half of a question's neighbours carry another one,
+and its rows look like any. Here the rows of all other candidates for proof are left out of what they are held
+against; a suspect with too few rows for the test is pooled with the other suspects. An attacker's triggers in rows of
+all kinds stay as they are: they do not become one topic by being looked at together. The test lowers confirmed to
+suspected and clears nothing.
 
-Source: the two-sample test of DESIGN 4.4, after Lopez-Paz and Oquab 2017, arXiv:1610.06545.
+Source: the two-sample test on masked carriers (audit.triggers.assess), after Lopez-Paz and Oquab 2017, arXiv:1610.06545.
 Misses: a single template whose topic has no second one among the suspects.
 """
 
