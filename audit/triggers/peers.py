@@ -7,7 +7,7 @@ against; a suspect with too few rows for the test is pooled with the other suspe
 all kinds stay as they are: they do not become one topic by being looked at together. The test lowers confirmed to
 suspected and clears nothing.
 
-Source: the two-sample test on masked carriers (audit.triggers.assess), after Lopez-Paz and Oquab 2017, arXiv:1610.06545.
+Source: the two-sample test of `audit.triggers.assess`, after Lopez-Paz and Oquab 2017, arXiv:1610.06545.
 Misses: a single template whose topic has no second one among the suspects.
 """
 
