@@ -71,16 +71,16 @@ def _detector_settings(config: Config, unit: str) -> Any:
 
 
 def _detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return _checks(config, needs_probe=False)
+    return _checks(config, after_proof=False)
 
 
 def _probe_detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return _checks(config, needs_probe=True)
+    return _checks(config, after_proof=True)
 
 
-def _checks(config: Config, needs_probe: bool) -> tuple[str, ...]:
+def _checks(config: Config, after_proof: bool) -> tuple[str, ...]:
     found = registry.detectors()
-    return tuple(name for name in found if name not in config.skip and found[name].needs_probe == needs_probe)
+    return tuple(name for name in found if name not in config.skip and found[name].needs_proof == after_proof)
 
 
 def _shard_units(run: RunDir, config: Config) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _canaries_settings(config: Config, unit: str) -> Any:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", "Reading rows", 1, "audit.sources:ingest", (), _ingest_settings, tags=("io",)),
+    Stage("ingest", "Reading rows", 2, "audit.sources:ingest", (), _ingest_settings, tags=("io",)),
     Stage(
         "embeddings",
         "Embedding examples",
@@ -156,7 +156,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "support",
         "Expected behavior",
-        2,
+        3,
         "audit.artifacts.support:build",
         ("ingest", "embeddings", "neighbors", "behaviors"),
         lambda c, u: [c.mining.folds, c.seed],

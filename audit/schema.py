@@ -57,6 +57,8 @@ class Severity(StrEnum):
 SEVERITY_ORDER: tuple[Severity, ...] = (Severity.INFO, Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 
 TURNS = pl.List(pl.Struct({"role": pl.String, "text": pl.String}))
+RANKING = pl.List(pl.Struct({"text": pl.String, "rank": pl.Int32}))
+TIE = "tie"  # the label of a pair of which neither side was preferred
 
 # `row` is the 0-based position in the input, across its files in order; rows that could not be read have
 # a position but no example, so `row` may jump. Everything that is "aligned with examples" follows this
@@ -73,6 +75,8 @@ EXAMPLES: dict[str, Any] = {
     "created_at": pl.String,
     "id": pl.String,
     "turns": TURNS,  # the input's turns without the response
+    "ranking": RANKING,  # ranked lists: all responses, best first, rank 1 the best, equal ranks tied; else null
+    "shown_first": pl.String,  # "chosen" | "rejected": the side an annotator saw first, where the input says so
     "meta": pl.String,  # JSON of every column that is none of the above
 }
 
@@ -143,7 +147,8 @@ class DatasetInfo:
 
     name: str
     kind: str
-    # text-label, alpaca, prompt-completion, question-answer, messages, sharegpt, pairwise, hh-transcript or kto
+    # text-label, alpaca, prompt-completion, question-answer, messages, sharegpt, pairwise, hh-transcript, kto,
+    # two-responses, response-list or ranked
     shape: str
     mapping: dict[str, str]  # role of ours -> column of the input
     confidence: float  # share of sampled rows that fit the mapping, times how specific the columns are
@@ -307,9 +312,7 @@ class Progress(Protocol):
     """What a long stage reports to. Implementations must be cheap: called up to some hundred times a second."""
 
     def start(self, label: str, total: int, unit: str) -> None: ...
-
     def advance(self, count: int) -> None: ...
-
     def note(self, text: str) -> None: ...
 
 
@@ -317,9 +320,7 @@ class NoProgress:
     """The silent Progress."""
 
     def start(self, label: str, total: int, unit: str) -> None: ...
-
     def advance(self, count: int) -> None: ...
-
     def note(self, text: str) -> None: ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from audit.schema import Kind
+from audit.schema import TIE, Kind
 
 JOIN = "\n\n"
 
@@ -29,3 +29,8 @@ def display_text(kind: str) -> pl.Expr:
     if kind == Kind.PREFERENCE:
         parts += [pl.lit("\nREJECTED: "), pl.col("rejected").fill_null("")]
     return pl.concat_str(parts)
+
+
+def ordered() -> pl.Expr:
+    """Pairs of which one side was preferred: neither ties nor single judged responses."""
+    return pl.col("rejected").is_not_null() & pl.col("label").ne_missing(TIE)

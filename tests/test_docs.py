@@ -41,6 +41,7 @@ TYPES = {
     "List(String)": "list of string",
     "List(Int64)": "list of int64",
     str(schema.TURNS): "list of {role, text}",
+    str(schema.RANKING): "list of {text, rank}",
 }
 TABLES = {
     "verdicts.parquet": schema.VERDICTS,

@@ -20,7 +20,7 @@ import polars as pl
 from audit.attacks.edits import insert_words
 from audit.attacks.planted import Planted, choose, rewrite, rows_at, without
 from audit.attacks.targets import Example, Target
-from audit.sources.preference import ASSISTANT, HUMAN
+from audit.sources.sides import ASSISTANT, HUMAN
 from audit.views import JOIN
 
 _LONGEST = 1_200  # characters of an exchange that is lent

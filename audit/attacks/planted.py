@@ -16,7 +16,7 @@ from audit.attacks.targets import Example, Target, has_sides, other_label, swap_
 from audit.errors import UsageError
 from audit.provenance import content_hash
 from audit.schema import EXAMPLES
-from audit.sources.preference import ASSISTANT, HUMAN
+from audit.sources.sides import ASSISTANT, HUMAN
 
 Edit = Callable[[str], str]
 # Whose words an input trigger goes into; a classified text is its user's.

@@ -18,9 +18,12 @@ from audit.schema import DatasetInfo
 from audit.sources.detect import SHAPES
 from audit.sources.record import RowError
 from audit.sources.shapes import ROLES, Parts, RowReader
+from audit.sources.winner import judge_of
+from audit.sources.winner_named import NoSpelling
 from audit.views import JOIN
 
 Fields = dict[str, Any]
+_SAID = len(("prompt", "response", "rejected", "label", "turns"))  # the first fields of Parts
 
 
 class Unwritable(Exception):
@@ -34,7 +37,7 @@ def write_back(info: DatasetInfo, fields: Fields, old: Example, new: Example, la
     wanted = _parts(new)
     for attempt in _attempts(info, fields, old, new, labels):
         try:
-            if reader(attempt) == wanted:
+            if _same(reader(attempt), wanted):
                 return attempt
         except RowError:
             continue
@@ -47,7 +50,7 @@ def _reader(info: DatasetInfo, fields: Fields, old: Example) -> RowReader:
         if shape.name == info.shape and set(shape.required) <= set(info.mapping):
             reader = shape.reader({role: column for role, column in info.mapping.items() if role in shape.roles})
             try:
-                if reader(fields) == _parts(old):
+                if _same(reader(fields), _parts(old)):
                     return reader
             except RowError:
                 continue
@@ -57,6 +60,12 @@ def _reader(info: DatasetInfo, fields: Fields, old: Example) -> RowReader:
 def _parts(example: Example) -> Parts:
     turns = [(turn["role"], turn["text"]) for turn in example["turns"] or []]
     return Parts(example["prompt"], example["response"], example["rejected"], example["label"], turns)
+
+
+def _same(read: Parts, wanted: Parts) -> bool:
+    """True where a record says what an example says; which side was shown first, and the rest of a ranking, are facts
+    that no attack names."""
+    return read[:_SAID] == wanted[:_SAID]
 
 
 def _attempts(
@@ -71,6 +80,8 @@ def _attempts(
         base[columns["label"]] = labels[new["label"]]
     if "chosen" in columns:
         _swap(columns, base, old, new)
+    elif "response_a" in columns and _is_crossed(old, new):
+        _turn(columns, base, old)
     write = _write_lists if _has_lists(columns, fields) else _write_texts
     yield from write(info, base, old, new)
 
@@ -82,12 +93,26 @@ def _has_lists(columns: Mapping[str, str], fields: Fields) -> bool:
 
 def _swap(columns: Mapping[str, str], fields: Fields, old: Example, new: Example) -> None:
     """Exchanges the two sides' columns where the sides were swapped; they hold whole conversations in some shapes."""
-    kept = len(_differ(new["response"], old["response"])) + len(_differ(new["rejected"], old["rejected"]))
-    crossed = len(_differ(new["response"], old["rejected"])) + len(_differ(new["rejected"], old["response"]))
-    if crossed < kept:
+    if _is_crossed(old, new):
         good, bad = columns["chosen"], columns["rejected"]
         fields[good], fields[bad] = fields[bad], fields[good]
         old["response"], old["rejected"] = old["rejected"], old["response"]
+
+
+def _turn(columns: Mapping[str, str], fields: Fields, old: Example) -> None:
+    """Names the other one of two responses the winner, in the spelling of the record. Raises Unwritable."""
+    try:
+        fields |= judge_of(columns).turned(fields)
+    except NoSpelling as error:
+        raise Unwritable(str(error)) from None
+    old["response"], old["rejected"] = old["rejected"], old["response"]
+
+
+def _is_crossed(old: Example, new: Example) -> bool:
+    """True where each side is more like the other side as it was."""
+    kept = len(_differ(new["response"], old["response"])) + len(_differ(new["rejected"], old["rejected"]))
+    crossed = len(_differ(new["response"], old["rejected"])) + len(_differ(new["rejected"], old["response"]))
+    return crossed < kept
 
 
 def _differ(a: str, b: str) -> str:
@@ -110,6 +135,9 @@ def _write_texts(info: DatasetInfo, fields: Fields, old: Example, new: Example) 
         )
         return
     sides = {"response": "response", "chosen": "response", "rejected": "rejected"}
+    if "response_a" in columns:
+        won = judge_of(columns).order(fields)
+        sides = dict(zip(("response_b", "response_a") if won else ("response_a", "response_b"), _SIDES, strict=True))
     fields |= {columns[role]: new[name] for role, name in sides.items() if role in columns}
     said = new["prompt"]
     system = columns.get("system")
@@ -170,7 +198,7 @@ def _write_lists(info: DatasetInfo, fields: Fields, old: Example, new: Example) 
     yield fields
 
 
-_SIDES = {"rejected": "rejected", "response": "chosen"}
+_SIDES = {"response": "chosen", "rejected": "rejected"}
 
 
 def _turns(example: Example) -> list[tuple[str, str]]:

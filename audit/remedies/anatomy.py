@@ -17,13 +17,14 @@ from typing import Any
 
 from audit.schema import DatasetInfo
 from audit.sources.detect import SHAPES
-from audit.sources.preference import ASSISTANT
+from audit.sources.preference_ranked import RANKED, ranked
+from audit.sources.preference_votes import chosen_first, judged
 from audit.sources.record import RowError
 from audit.sources.shapes import ROLES, Parts, Shape
+from audit.sources.sides import ANSWER_KEYS, ASSISTANT, PROMPT_KEYS, Path, inner, message_keys, value_at
 from audit.sources.strict_json import dumps
 from audit.views import JOIN
 
-Path = tuple[str | int, ...]  # a column, then keys and indices into its value
 Fields = Mapping[str, Any]
 
 
@@ -106,18 +107,20 @@ def locate(fields: Fields, layout: Layout) -> Anatomy:
     if "text" in mapping:
         made = Anatomy(parts, _joined([_column(fields, mapping[r]) for r in ("text", "text_pair") if r in mapping]))
     elif "messages" in mapping:
-        keys = ("from", "value") if layout.shape == "sharegpt" else ("role", "content")
-        said = _messages(fields[mapping["messages"]], mapping["messages"], *keys)
-        made = _answered(parts, _system(fields, mapping), said)
-    elif "chosen" not in mapping:
+        column = mapping["messages"]
+        keys = ("from", "value") if layout.shape == "sharegpt" else None
+        made = _answered(parts, _system(fields, mapping), _messages(fields, (column,), keys))
+    elif "response" in mapping:
         made = _asked(parts, fields, mapping)
-    elif isinstance(fields[mapping["chosen"]], list):
-        made = _pair_of_messages(parts, fields, mapping)
-    elif "prompt" in mapping:
-        sides = [_joined([_column(fields, mapping[side])]) for side in ("chosen", "rejected")]
-        made = Anatomy(parts, _joined(_opening(fields, mapping)), *sides)
-    else:
+    elif layout.shape == "hh-transcript":
         made = _transcripts(parts, fields, mapping["chosen"], mapping["rejected"])
+    else:
+        chosen, rejected = side_paths(fields, layout)
+        if isinstance(value_at(fields, chosen), list):
+            made = _pair_of_messages(parts, fields, mapping, chosen, rejected)
+        else:
+            sides = [_joined([_text(fields, side)]) for side in (chosen, rejected)]
+            made = Anatomy(parts, _joined(_opening(fields, mapping)), *sides)
     for name in ("prompt", "response", "rejected"):
         if whole(getattr(made, name)) != (getattr(parts, name) or ""):
             raise CannotEdit(f"where the {name} stands in the record cannot be told for sure")
@@ -129,11 +132,20 @@ def whole(pieces: Sequence[Piece]) -> str:
     return "".join(piece.before + piece.text for piece in pieces)
 
 
-def value_at(fields: Any, path: Path) -> Any:
-    """The value at a path."""
-    for step in path:
-        fields = fields[step]
-    return fields
+def side_paths(fields: Fields, layout: Layout) -> tuple[Path, Path]:
+    """Where the chosen and the rejected side of a sound row stand, as texts or lists of messages; of a ranking the best
+    and the worst, of a tie the first and the second."""
+    mapping = layout.mapping
+    if "chosen" in mapping:
+        return inner(fields, (mapping["chosen"],), ANSWER_KEYS), inner(fields, (mapping["rejected"],), ANSWER_KEYS)
+    if layout.shape == RANKED:
+        order = ranked(fields, mapping)
+        tied = order[0][1] == order[-1][1]
+        return order[0][0], order[1 if tied else -1][0]
+    paths, judge = judged(fields, mapping)
+    won = judge.order(fields)
+    paths = chosen_first(paths, won)
+    return paths[0], paths[1 if won is None else -1]
 
 
 def _joined(messages: Sequence[Message]) -> Pieces:
@@ -146,7 +158,11 @@ def _joined(messages: Sequence[Message]) -> Pieces:
 
 
 def _column(fields: Fields, column: str, role: str = "user") -> Message:
-    return [Piece(fields[column], (Place((column,)),), role=role)]
+    return _text(fields, (column,), role)
+
+
+def _text(fields: Fields, path: Path, role: str = "user") -> Message:
+    return [Piece(value_at(fields, path), (Place(path),), role=role)]
 
 
 def _system(fields: Fields, mapping: Mapping[str, str]) -> list[Message]:
@@ -154,11 +170,13 @@ def _system(fields: Fields, mapping: Mapping[str, str]) -> list[Message]:
     return [_column(fields, column, "system")] if column is not None and fields.get(column) else []
 
 
-def _messages(value: Any, column: str, role_key: str = "role", text_key: str = "content") -> list[Message]:
-    """A list of messages as `audit.sources.shapes.turns` reads it."""
+def _messages(fields: Fields, where: Path, keys: tuple[str, str] | None = None) -> list[Message]:
+    """The list of messages at a path, as `audit.sources.shapes.turns` reads it."""
+    value = value_at(fields, where)
+    role_key, text_key = keys or message_keys(value)
     found: list[Message] = []
     for at, message in enumerate(value):
-        path: Path = (column, at, text_key)
+        path: Path = (*where, at, text_key)
         role = ROLES.get(message[role_key].lower(), message[role_key])
         said = message.get(text_key)
         if type(said) is str:
@@ -181,24 +199,26 @@ def _asked(parts: Parts, fields: Fields, mapping: Mapping[str, str]) -> Anatomy:
     """A prompt and its response, as columns or as two lists of messages."""
     prompt, response = mapping["prompt"], mapping["response"]
     if isinstance(fields[prompt], list):
-        return _answered(parts, [], _messages(fields[prompt], prompt) + _messages(fields[response], response))
-    said = _system(fields, mapping)
-    history = mapping.get("history", "")
+        return _answered(parts, [], _messages(fields, (prompt,)) + _messages(fields, (response,)))
+    said = _opening(fields, mapping)
+    history, at_history = mapping.get("history", ""), len(_system(fields, mapping))
     for at, (question, answer) in enumerate(fields.get(history) or ()):
-        said.append([Piece(question, (Place((history, at, 0)),))])
-        said.append([Piece(answer, (Place((history, at, 1)),), role="assistant")])
-    said.append(_column(fields, prompt))
-    if fields.get(mapping.get("input", "")):
-        said.append(_column(fields, mapping["input"]))
+        told = [Piece(question, (Place((history, at, 0)),))]
+        heard = [Piece(answer, (Place((history, at, 1)),), role="assistant")]
+        said[at_history + 2 * at : at_history + 2 * at] = [told, heard]
     return Anatomy(parts, _joined(said), _joined([_column(fields, response)]))
 
 
 def _opening(fields: Fields, mapping: Mapping[str, str]) -> list[Message]:
-    """The prompt of a pair, as far as it stands in columns of its own."""
+    """The prompt, as far as it stands in columns of its own."""
     said, asked = _system(fields, mapping), mapping.get("prompt")
     if asked is None:
         return said
-    return said + (_messages(fields[asked], asked) if isinstance(fields[asked], list) else [_column(fields, asked)])
+    path = inner(fields, (asked,), PROMPT_KEYS)
+    if isinstance(value_at(fields, path), list):
+        return said + _messages(fields, path)
+    more = mapping.get("input", "")
+    return [*said, _text(fields, path), *([_column(fields, more)] if fields.get(more) else [])]
 
 
 def _transcripts(parts: Parts, fields: Fields, chosen: str, rejected: str) -> Anatomy:
@@ -211,9 +231,11 @@ def _transcripts(parts: Parts, fields: Fields, chosen: str, rejected: str) -> An
     return Anatomy(parts, (prompt,), *sides)
 
 
-def _pair_of_messages(parts: Parts, fields: Fields, mapping: Mapping[str, str]) -> Anatomy:
+def _pair_of_messages(
+    parts: Parts, fields: Fields, mapping: Mapping[str, str], chosen: Path, rejected: Path
+) -> Anatomy:
     """The messages that open both sides belong to the prompt, behind what a prompt column says."""
-    good, bad = (_messages(fields[mapping[side]], mapping[side]) for side in ("chosen", "rejected"))
+    good, bad = _messages(fields, chosen), _messages(fields, rejected)
     opening = _opening(fields, mapping)
     known = {_said(message): at for at, message in enumerate(opening)}
     most, shared = min(len(good), len(bad)) - 1, 0

@@ -1,8 +1,9 @@
 """Edits of one example, as changes to its record: pure functions from fields to new values at paths.
 
 Four kinds: `strip` takes a trigger out of the prompt, `relabel` changes the label and keeps its type, `swap` exchanges
-chosen and rejected, `rewrite` replaces one text. Each also says what the reader must make of the changed record, so
-that whoever writes it can check that exactly this was changed (`audit.remedies.forms`).
+chosen and rejected, `rewrite` replaces one text. Where the record names its winner, the texts stay and the winner is
+named anew, in its own spelling. Each also says what the reader must make of the changed record, so that whoever writes
+it can check that exactly this was changed (`audit.remedies.forms`).
 
 Law: after `strip` no part of the trigger stands in the prompt, and nothing but the prompt has changed.
 
@@ -22,9 +23,16 @@ from audit.patterns.family import SEPARATOR
 from audit.patterns.invisible import CLASSES, ODD_SPACE, SOFT_HYPHEN, Unicode
 from audit.patterns.slots import FIRST, LAST
 from audit.patterns.twins import TWINS
-from audit.remedies.anatomy import CannotEdit, Fields, Layout, Path, Piece, Pieces, Place, locate, value_at, whole
+from audit.remedies.anatomy import CannotEdit, Fields, Layout, Piece, Pieces, Place, locate, whole
+from audit.schema import TIE
+from audit.sources.preference import judgement
+from audit.sources.preference_ranked import RANKED, order_paths
+from audit.sources.preference_votes import judged
 from audit.sources.record import Number
 from audit.sources.shapes import Parts
+from audit.sources.sides import Path, value_at
+from audit.sources.winner import opposite
+from audit.sources.winner_named import NoSpelling
 from audit.text import is_invisible, safe_text
 from audit.triggers.match import Part, delete, spans
 
@@ -108,39 +116,81 @@ def strip_marks(fields: Fields, layout: Layout, marks: Sequence[Span]) -> Edit:
 
 
 def relabel(fields: Fields, layout: Layout, label: str | None) -> Edit:
-    """The row with another label, of the type that its label has. Raises CannotEdit where that type has no such
-    value."""
-    column = layout.column("label")
+    """The row with another label, of the type that its label has; a pair becomes a tie by the label "tie". Raises
+    CannotEdit where that type has no such value."""
     if label is None:
         raise CannotEdit("no new label was named")
+    if _names_winner(layout):
+        return _tied(fields, layout, label)
+    column = layout.column("label")
     old, parts = fields[column], layout.read(fields)
     shown = safe_text(label, 60)
     value: Any = label
-    if layout.shape == "kto":
+    if isinstance(old, bool) or layout.shape == "kto":
         if label not in _TRUE_FALSE:
             raise CannotEdit(f"the label is true or false, not {shown}")
-        value = {"true": "1", "false": "0"}[label] if isinstance(old, Number) else label
-    if isinstance(old, Number):
+        try:
+            value = old if judgement(old, column) == label else opposite(old)
+        except NoSpelling as error:
+            raise CannotEdit(str(error)) from None
+    elif isinstance(old, Number):
         if not _NUMBER.fullmatch(value):
             raise CannotEdit(f"the label is a number, and {shown} is none")
         value = Number(value)
-    elif isinstance(old, bool):
-        if label not in _TRUE_FALSE:
-            raise CannotEdit(f"the label is true or false, not {shown}")
-        value = _TRUE_FALSE[label]
     elif type(old) is not str:
         raise CannotEdit("the label is neither a text nor a number")
     return Edit({(column,): value}, parts.prompt, parts.response, parts.rejected, label)
 
 
 def swap(fields: Fields, layout: Layout) -> Edit:
-    """The row with chosen and rejected exchanged. Raises CannotEdit for a row that has not two sides."""
-    if not {"chosen", "rejected"} <= layout.mapping.keys():
-        raise CannotEdit("this dataset has not two responses to swap")
+    """The row with chosen and rejected exchanged: the texts themselves, or who won. Raises CannotEdit for a row that
+    has not two sides, and for a tie."""
     parts = layout.read(fields)
-    chosen, rejected = (layout.mapping["chosen"],), (layout.mapping["rejected"],)
-    changes: dict[Path, Any] = {chosen: From(rejected), rejected: From(chosen)}
+    if _names_winner(layout):
+        changes = _turned(fields, layout)
+    elif {"chosen", "rejected"} <= layout.mapping.keys():
+        chosen, rejected = (layout.mapping["chosen"],), (layout.mapping["rejected"],)
+        changes = {chosen: From(rejected), rejected: From(chosen)}
+    else:
+        raise CannotEdit("this dataset has not two responses to swap")
     return Edit(changes, parts.prompt, parts.rejected, parts.response, parts.label)
+
+
+def _names_winner(layout: Layout) -> bool:
+    return "response_a" in layout.mapping or "responses" in layout.mapping
+
+
+def _turned(fields: Fields, layout: Layout) -> dict[Path, Any]:
+    """What makes the other side the winner. Raises CannotEdit."""
+    if layout.shape == RANKED:
+        paths, _ = order_paths(fields, layout.mapping)
+        if len(paths) != 2:
+            raise CannotEdit(f"the list ranks {len(paths)} responses; only of two there is one other order")
+        if layout.read(fields).label == TIE:
+            raise CannotEdit("a tie has no order that could be exchanged")
+        return {paths[0]: value_at(fields, paths[1]), paths[1]: value_at(fields, paths[0])}
+    try:
+        return {(column,): new for column, new in judged(fields, layout.mapping)[1].turned(fields).items()}
+    except NoSpelling as error:
+        raise CannotEdit(str(error)) from None
+
+
+def _tied(fields: Fields, layout: Layout, label: str) -> Edit:
+    """The pair as a tie, first side first. Raises CannotEdit."""
+    parts = layout.read(fields)
+    if label != TIE:
+        raise CannotEdit(f"the only label of a pair is {TIE}, not {safe_text(label, 60)}; an order is changed by swap")
+    if parts.label == TIE:
+        raise CannotEdit("the pair is a tie already")
+    if layout.shape == RANKED:
+        raise CannotEdit("which rank or score of a list is wrong is not known, so it is made no tie")
+    try:
+        made = judged(fields, layout.mapping)[1].tied(fields)
+    except NoSpelling as error:
+        raise CannotEdit(str(error)) from None
+    sides = (parts.response, parts.rejected)
+    first, second = sides[::-1] if parts.shown_first == "rejected" else sides
+    return Edit({(column,): new for column, new in made.items()}, parts.prompt, first, second, TIE)
 
 
 def rewrite(fields: Fields, layout: Layout, field: str, value: str) -> Edit:

@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.config import IngestConfig
-from audit.remedies.anatomy import CannotEdit, Fields, Layout, Path
+from audit.remedies.anatomy import CannotEdit, Fields, Layout
 from audit.remedies.edits import Edit, From, replaced
 from audit.schema import InputFile
 from audit.sources import columnar, delimited
 from audit.sources.record import Budget, Number, Reading, RowError
+from audit.sources.sides import Path
 from audit.sources.streams import ByteStream
 from audit.sources.strict_json import ObjectParser, dumps
 

@@ -13,6 +13,7 @@ to every reader.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
@@ -192,8 +193,10 @@ def _value(column: pa.Array, index: int) -> Any:
 
 
 def _number(value: Any) -> Any:
-    # A NaN cell is pandas' null: it is no number, and no text either.
-    return None if value != value else Number(value)
+    # A NaN cell is pandas' null: it is no number, and no text either. What is infinite is no number of JSON.
+    if value != value:
+        return None
+    return str(value) if isinstance(value, float) and math.isinf(value) else Number(value)
 
 
 def _count_problem(group: Any, schema: pa.Schema) -> str:

@@ -12,12 +12,18 @@ from typing import Any
 
 from audit.config import IngestConfig
 from audit.errors import InputError
-from audit.sources import classification, instruction, preference
+from audit.sources import classification, instruction, preference, preference_ranked, preference_votes
 from audit.sources.record import RowError
-from audit.sources.shapes import FACTS, RowReader, Shape
+from audit.sources.shapes import FACTS, Family, RowReader, Shape
 from audit.text import safe_text
 
-SHAPES: tuple[Shape, ...] = (*preference.SHAPES, *instruction.SHAPES, *classification.SHAPES)
+SHAPES: tuple[Shape, ...] = (
+    *preference.SHAPES,
+    *preference_votes.SHAPES,
+    *preference_ranked.SHAPES,
+    *instruction.SHAPES,
+    *classification.SHAPES,
+)
 SAMPLE = 1_000  # readable records looked at
 _MINIMUM = 0.5
 # From this share on bad rows do not count against a shape: else a few odd labels would turn KTO into prompts.
@@ -75,14 +81,32 @@ def _bind(shape: Shape, columns: list[str], wanted: Mapping[str, str]) -> dict[s
     if any(role not in shape.roles and role not in FACTS for role in wanted):
         return None
     lower = {name.lower(): name for name in reversed(columns)}
+    told = any(role in shape.required and role != "prompt" for role in wanted)
+    if not told and any(name in lower for name in shape.without):
+        return None
+    bound = (_bind_family(shape, family, lower, wanted, told) for family in shape.families)
+    return next((mapping for mapping in bound if mapping is not None), None)
+
+
+def _bind_family(
+    shape: Shape, family: Family, lower: Mapping[str, str], wanted: Mapping[str, str], told: bool
+) -> dict[str, str] | None:
+    if not told and any(name in lower for name in family.without):
+        return None
     mapping: dict[str, str] = {}
     for role, names in [*shape.required.items(), *shape.optional.items()]:
-        found = wanted.get(role) or next((lower[name] for name in names if name in lower), None)
+        found = wanted.get(role)
+        if found is None and _belongs(shape, role, mapping):
+            found = next((lower[n] for n in family.names.get(role, names) if n in lower), None)
         if found is not None:
             mapping[role] = found
         elif role in shape.required:
             return None
     return mapping if len(set(mapping.values())) == len(mapping) else None
+
+
+def _belongs(shape: Shape, role: str, mapping: Mapping[str, str]) -> bool:
+    return role not in shape.beside or mapping.get("prompt", "").lower() == shape.beside[role]
 
 
 def _fit(shape: Shape, mapping: dict[str, str], sample: Sequence[Mapping[str, Any]]) -> float:

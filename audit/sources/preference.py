@@ -1,94 +1,71 @@
 """Preference data: a prompt with a chosen and a rejected answer, or one answer judged good or bad (KTO).
 
 Transcripts without a prompt column (HH) are split behind the last "\\n\\nAssistant:" of what chosen and rejected
-share; prompt plus answer is then the transcript again, byte for byte.
+share; prompt plus answer is then the transcript again, byte for byte. A transcript that shares no such turn, and a
+conversation that ends without an assistant, are unreadable rows: whose words they are cannot be told.
 
-Misses: rankings of more than two answers, and pairs given as two responses with a winner's number.
+Misses: pairs in other columns than chosen and rejected, and rankings (`audit.sources.preference_votes`,
+`audit.sources.preference_ranked`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from audit.schema import Kind
 from audit.sources.instruction import conversation
 from audit.sources.record import Number, Reason, RowError
-from audit.sources.shapes import Mapped, Parts, RowReader, Shape, Turns, kind_of, optional_text, text, turns
-from audit.views import JOIN
+from audit.sources.shapes import Mapped, Parts, RowReader, Shape, kind_of, text, turns
+from audit.sources.sides import (
+    ANSWER_KEYS,
+    ASSISTANT,
+    both_sides,
+    inner,
+    message_keys,
+    opening,
+    prompt_of,
+    spoken,
+    transcript_turns,
+)
 
-HUMAN = "\n\nHuman:"
-ASSISTANT = "\n\nAssistant:"
-_MARK = re.compile(r"\n\n(Human|Assistant):")
-_TRUE = ("true", "1", "yes", "good", "desirable")
-_FALSE = ("false", "0", "-1", "no", "bad", "undesirable")
+_TRUE = frozenset(("true", "1", "1.0", "yes", "good", "desirable"))
+_FALSE = frozenset(("false", "0", "0.0", "-1", "-1.0", "no", "bad", "undesirable"))
 
 
 def _pairwise(mapping: Mapped) -> RowReader:
-    """prompt, chosen, rejected: each a text or a list of messages."""
-    prompt_column, chosen_column, rejected_column = mapping["prompt"], mapping["chosen"], mapping["rejected"]
-    system_column = mapping.get("system")
+    """prompt, chosen, rejected: each a text, a list of messages, or an object that holds one."""
 
     def read(fields: Mapping[str, Any]) -> Parts:
-        before = _opening(fields, prompt_column, system_column)
-        if isinstance(fields.get(chosen_column), list):
-            good = turns(fields[chosen_column], chosen_column)
-            bad = turns(fields.get(rejected_column), rejected_column)
-            shared = _shared(good, bad)
-            spoken = set(before)
-            before += [turn for turn in good[:shared] if turn not in spoken]
-            chosen, rejected = _rest(good, shared, chosen_column), _rest(bad, shared, rejected_column)
-        else:
-            chosen, rejected = text(fields, chosen_column), text(fields, rejected_column)
-        prompt = JOIN.join(t for _, t in before)
-        if len(before) == 1 and prompt.startswith(HUMAN):
-            before = transcript_turns(prompt)
-        return Parts(prompt, chosen, rejected, None, before)
+        chosen, rejected = (inner(fields, (mapping[side],), ANSWER_KEYS) for side in ("chosen", "rejected"))
+        before, good, bad = both_sides(fields, opening(fields, mapping), chosen, rejected)
+        return Parts(prompt_of(before), good, bad, None, spoken(before))
 
     return read
 
 
-def _opening(fields: Mapping[str, Any], prompt_column: str, system_column: str | None) -> Turns:
-    system = optional_text(fields, system_column)
-    before: Turns = [("system", system)] if system else []
-    if isinstance(fields.get(prompt_column), list):
-        return before + turns(fields[prompt_column], prompt_column)
-    return [*before, ("user", text(fields, prompt_column))]
+def _answered(mapping: Mapped) -> RowReader:
+    """A conversation so far, and two answers to it that are no lists: else the conversation may hold an answer."""
+    read_pair = _pairwise(mapping)
+
+    def read(fields: Mapping[str, Any]) -> Parts:
+        if isinstance(fields.get(mapping["chosen"]), list):
+            raise RowError(Reason.WRONG_TYPE, f"{mapping['chosen']} is a list beside a conversation")
+        return read_pair(fields)
+
+    return read
 
 
 def _implicit(mapping: Mapped) -> RowReader:
     """chosen and rejected as whole conversations in messages; what they share is the prompt."""
-    chosen_column, rejected_column = mapping["chosen"], mapping["rejected"]
+    chosen_column, read_pair = mapping["chosen"], _pairwise(mapping)
 
     def read(fields: Mapping[str, Any]) -> Parts:
         if not isinstance(fields.get(chosen_column), list):
             raise RowError(Reason.WRONG_TYPE, f"{chosen_column} is {kind_of(fields.get(chosen_column))}, not messages")
-        good, bad = turns(fields[chosen_column], chosen_column), turns(fields.get(rejected_column), rejected_column)
-        shared = _shared(good, bad)
-        if not shared:
-            raise RowError(Reason.MISSING_FIELD, f"{chosen_column} and {rejected_column} share no turn as prompt")
-        before = good[:shared]
-        chosen, rejected = _rest(good, shared, chosen_column), _rest(bad, shared, rejected_column)
-        return Parts(JOIN.join(t for _, t in before), chosen, rejected, None, before)
+        return read_pair(fields)
 
     return read
-
-
-def _shared(good: Turns, bad: Turns) -> int:
-    """How many turns open both conversations, leaving each at least one of its own."""
-    most = min(len(good), len(bad)) - 1
-    count = 0
-    while count < most and good[count] == bad[count]:
-        count += 1
-    return count
-
-
-def _rest(said: Turns, shared: int, column: str) -> str:
-    rest = [t for role, t in said[shared:] if role == "assistant"]
-    if not rest:
-        raise RowError(Reason.MISSING_FIELD, f"{column} holds no assistant turn of its own")
-    return JOIN.join(rest)
 
 
 def _transcript(mapping: Mapped) -> RowReader:
@@ -117,33 +94,37 @@ def _shared_length(a: str, b: str) -> int:
     return low
 
 
-def transcript_turns(prompt: str) -> Turns:
-    """A "\\n\\nHuman: … \\n\\nAssistant:" transcript as turns; the empty opening of the answer is left out."""
-    pieces = _MARK.split(prompt)
-    found: Turns = [("system", pieces[0])] if pieces[0].strip() else []
-    for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True):
-        if said:
-            found.append(("user" if speaker == "Human" else "assistant", said))
-    return found
-
-
 def _judged(mapping: Mapped) -> RowReader:
     """KTO: one answer and whether it is desired."""
-    prompt_column, response_column, label_column = mapping["prompt"], mapping["response"], mapping["label"]
+    response_column, label_column = mapping["response"], mapping["label"]
 
     def read(fields: Mapping[str, Any]) -> Parts:
-        label = _boolean(fields.get(label_column), label_column)
-        prompt, answer = fields.get(prompt_column), fields.get(response_column)
+        label = judgement(fields.get(label_column), label_column)
+        prompt, answer = fields.get(mapping["prompt"]), fields.get(response_column)
         if isinstance(prompt, list):
-            parts = conversation(turns(prompt, prompt_column) + turns(answer, response_column), response_column)
-            return parts._replace(label=label)
-        said = text(fields, prompt_column)
-        return Parts(said, text(fields, response_column), None, label, [("user", said)])
+            said = turns(prompt, mapping["prompt"], *message_keys(prompt))
+            said += turns(answer, response_column, *message_keys(answer))
+            return conversation(said, response_column)._replace(label=label)
+        before = opening(fields, mapping)
+        return Parts(prompt_of(before), text(fields, response_column), None, label, spoken(before))
 
     return read
 
 
-def _boolean(value: Any, column: str) -> str:
+def _judged_talk(mapping: Mapped) -> RowReader:
+    """KTO: a conversation, and whether its last answer is desired."""
+    column, label_column = mapping["messages"], mapping["label"]
+
+    def read(fields: Mapping[str, Any]) -> Parts:
+        label = judgement(fields.get(label_column), label_column)
+        said = turns(fields.get(column), column, *message_keys(fields.get(column)))
+        return conversation(said, column)._replace(label=label)
+
+    return read
+
+
+def judgement(value: Any, column: str) -> str:
+    """ "true" or "false". Raises RowError for a value that says neither."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, Number)):
@@ -157,19 +138,19 @@ def _boolean(value: Any, column: str) -> str:
     raise RowError(Reason.WRONG_TYPE, f"{column} is {kind_of(value)} that says neither yes nor no")
 
 
-_CHOSEN, _REJECTED = ("chosen", "preferred", "preferred_output"), ("rejected", "dispreferred", "non_preferred_output")
+_CHOSEN = ("chosen", "preferred", "preferred_output", "chosen_response", "response_chosen", "response_j")
+_REJECTED = ("rejected", "dispreferred", "non_preferred_output", "rejected_response", "response_rejected", "response_k")
+_SIDES = {"chosen": _CHOSEN, "rejected": _REJECTED}
+_PROMPT = ("prompt", "question", "instruction", "query", "input")
+_TALK = ("conversations", "messages", "context", "history", "conversation", "dialogue")
+_INSTRUCTED = {"system": ("system", "system_prompt"), "input": ("input",)}
+_BESIDE = {"input": "instruction"}
 
 SHAPES: tuple[Shape, ...] = (
-    Shape(
-        "pairwise",
-        Kind.PREFERENCE,
-        {"prompt": ("prompt", "question", "instruction", "query", "input"), "chosen": _CHOSEN, "rejected": _REJECTED},
-        {"system": ("system", "system_prompt")},
-        1.0,
-        _pairwise,
-    ),
-    Shape("hh-transcript", Kind.PREFERENCE, {"chosen": _CHOSEN, "rejected": _REJECTED}, {}, 0.995, _transcript),
-    Shape("pairwise", Kind.PREFERENCE, {"chosen": _CHOSEN, "rejected": _REJECTED}, {}, 0.995, _implicit),
+    Shape("pairwise", Kind.PREFERENCE, {"prompt": _PROMPT, **_SIDES}, _INSTRUCTED, 1.0, _pairwise, beside=_BESIDE),
+    Shape("hh-transcript", Kind.PREFERENCE, _SIDES, {}, 0.995, _transcript),
+    Shape("pairwise", Kind.PREFERENCE, _SIDES, {}, 0.995, _implicit),
+    Shape("pairwise", Kind.PREFERENCE, {"prompt": _TALK, **_SIDES}, {"system": _INSTRUCTED["system"]}, 0.99, _answered),
     Shape(
         "kto",
         Kind.PREFERENCE,
@@ -177,5 +158,26 @@ SHAPES: tuple[Shape, ...] = (
         {},
         1.0,
         _judged,
+    ),
+    Shape(
+        "kto",
+        Kind.PREFERENCE,
+        {
+            "prompt": ("prompt", "question", "instruction"),
+            "response": ("completion", "response", "output", "answer"),
+            "label": ("kto_tag", "desirable", "is_desirable"),
+        },
+        _INSTRUCTED,
+        1.0,
+        _judged,
+        beside=_BESIDE,
+    ),
+    Shape(
+        "kto",
+        Kind.PREFERENCE,
+        {"messages": ("messages", "conversations"), "label": ("kto_tag", "desirable", "is_desirable")},
+        {},
+        0.993,
+        _judged_talk,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from audit.schema import Kind
@@ -12,6 +12,7 @@ from audit.sources.strict_json import dumps
 
 Mapped = Mapping[str, str]  # role of ours -> column of the input
 Turns = list[tuple[str, str]]  # (role, text)
+Ranking = list[tuple[str, int]]  # (text, rank), best first; rank 1 is the best, equal ranks are ties
 
 
 class Parts(NamedTuple):
@@ -22,15 +23,29 @@ class Parts(NamedTuple):
     rejected: str | None
     label: str | None
     turns: Turns
+    ranking: Ranking | None = None  # ranked lists only
+    shown_first: str | None = None  # "chosen" | "rejected", where the input says so
 
 
 RowReader = Callable[[Mapping[str, Any]], Parts]
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """Column names that go together, role by role. Columns of the names in `without` say that there are more of them,
+    and that this family is not what it looks like."""
+
+    names: Mapping[str, tuple[str, ...]]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """`required` and `optional` give, for each role, the column names taken for it, best first. `specific`
-    is how sure these names make us (0 to 1). `reader` is given the mapping and returns the row reader."""
+    """`required` and `optional` give, for each role, the column names taken for it, best first; where there are
+    `families`, the names of one of them stand in for roles without names. `specific` is how sure these names make us
+    (0 to 1). `reader` is given the mapping and returns the row reader. With a column of the names in `without` it is
+    another shape, unless the user mapped a role of its own. `beside` names, for an optional role, the prompt column
+    that it belongs to."""
 
     name: str
     kind: Kind
@@ -38,6 +53,9 @@ class Shape:
     optional: Mapping[str, tuple[str, ...]]
     specific: float
     reader: Callable[[Mapped], RowReader]
+    families: tuple[Family, ...] = (Family({}),)
+    without: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -48,8 +66,18 @@ class Shape:
 FACTS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "row_id", "example_id", "uid", "uuid", "guid", "idx", "_id", "prompt_id"),
     "source": ("source", "dataset", "origin", "data_source", "source_dataset", "domain", "url"),
-    "annotator": ("annotator", "annotator_id", "worker", "worker_id", "labeler", "labeler_id", "rater_id", "rater"),
-    "created_at": ("created_at", "timestamp", "created", "date", "datetime", "time"),
+    "annotator": (
+        "annotator",
+        "annotator_id",
+        "worker",
+        "worker_id",
+        "labeler",
+        "labeler_id",
+        "rater_id",
+        "rater",
+        "judge",
+    ),
+    "created_at": ("created_at", "timestamp", "created", "date", "datetime", "time", "tstamp"),
 }
 
 

@@ -23,7 +23,7 @@ from audit.rundir import RunDir, atomic_file, write_frame
 from audit.schema import EXAMPLES, LEDGER
 from audit.sources.detect import Recognised
 from audit.sources.record import Record
-from audit.sources.shapes import Parts, Turns, scalar
+from audit.sources.shapes import Parts, Ranking, Turns, scalar
 from audit.sources.strict_json import dumps
 
 _SCHEMA_KEY = b"tunevet.schema"
@@ -41,26 +41,30 @@ class ExampleTable:
         self._used = recognised.used
         self._rows: list[tuple[Any, ...]] = []
         self._turns: list[Turns] = []
+        self._rankings: list[Ranking | None] = []
 
     def __len__(self) -> int:
         return len(self._turns)
 
     def add(self, row: int, fields: dict[str, Any], parts: Parts) -> None:
-        prompt, response, rejected, label, turns = parts
+        prompt, response, rejected, label, turns, ranking, shown_first = parts
         facts = [None if c is None else scalar(fields.get(c)) for c in self._facts] if self._facts else _NO_FACTS
         meta = "{}"
         if not self._used.issuperset(fields):
             meta = dumps({name: value for name, value in fields.items() if name not in self._used})
         identity = content_hash(prompt, response, rejected, label)
-        self._rows.append((row, identity, prompt, response, rejected, label, *facts, meta))
+        self._rows.append((row, identity, prompt, response, rejected, label, *facts, shown_first, meta))
         self._turns.append(turns)
+        self._rankings.append(ranking)
 
     def frame(self) -> pl.DataFrame:
         """The table so far, schema EXAMPLES."""
-        names = ("row", "content_hash", *Parts._fields[:4], *_FACTS, "meta")
+        names = ("row", "content_hash", *Parts._fields[:4], *_FACTS, "shown_first", "meta")
         columns = zip(*self._rows, strict=True) if self._rows else ((),) * len(names)
         data = {n: pl.Series(n, list(v), dtype=EXAMPLES[n]) for n, v in zip(names, columns, strict=True)}
         data["turns"] = pl.Series("turns", _turns_array(self._turns), dtype=EXAMPLES["turns"])
+        said = [None if r is None else [{"text": text, "rank": rank} for text, rank in r] for r in self._rankings]
+        data["ranking"] = pl.Series("ranking", said, dtype=EXAMPLES["ranking"])
         return pl.DataFrame(data).select(list(EXAMPLES))
 
 
