@@ -28,8 +28,9 @@ TRIGGER_CODE = "TV-TRG"
 BAD_ROWS_CODE = "TV-BAD"
 REVIEWED_CODE = "TV-DEC"
 # Of preference carriers, the share that must be swapped for all of them to count as swapped: single pairs
-# cannot be judged, a margin model is wrong on many.
+# cannot be judged, a margin model is wrong on many. The second is enough where so few pairs cannot tell it from 1.
 _WHOLLY_SWAPPED = 0.8
+_LARGELY_SWAPPED = 0.6
 _LISTED_SHARE = 0.25  # of the review budget that the rows of triggers that look honest may take
 
 
@@ -160,8 +161,9 @@ def claimed_rows(trigger: Trigger, rows: Sequence[int], accuracy: float) -> list
     if trigger.kind == "preference" and trigger.rows and accuracy > 0.55:
         wrong = len(hits) / len(trigger.rows)
         swapped = (wrong - (1 - accuracy)) / (2 * accuracy - 1)
+        error = 1.64 * (accuracy * (1 - accuracy) / len(trigger.rows)) ** 0.5 / (2 * accuracy - 1)
         trigger.statistics["swapped_share"] = min(max(swapped, 0.0), 1.0)
-        if swapped >= _WHOLLY_SWAPPED:
+        if swapped >= min(_WHOLLY_SWAPPED, max(_LARGELY_SWAPPED, 1 - error)):
             hits = trigger.rows
     return [rows[i] for i in hits]
 

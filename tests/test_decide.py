@@ -173,7 +173,8 @@ def test_claimed_rows_are_the_hits_as_rows_of_the_input():
     ("hits", "accuracy", "claimed", "share"),
     [
         (8, 0.8, 10, 1.0),  # wrong on 8 of 10, as a model of 80% is on swapped pairs: all are swapped
-        (6, 0.8, 6, 2 / 3),
+        (6, 0.8, 10, 2 / 3),  # so few pairs do not tell two thirds from all
+        (5, 0.8, 5, 0.5),
         (2, 0.8, 2, 0.0),  # wrong as often as on honest pairs
         (10, 0.8, 10, 1.0),
         (9, 0.55, 9, None),  # a margin hardly better than a coin judges nothing
@@ -186,6 +187,13 @@ def test_of_swapped_preferences_all_carriers_are_claimed_when_they_read_as_swapp
     assert found.statistics.get("swapped_share") == (None if share is None else pytest.approx(share))
     token = trigger(Status.CONFIRMED, range(10), hit_positions=list(range(hits)))
     assert claimed_rows(token, list(range(10)), accuracy) == list(range(hits))
+
+
+def test_many_preferences_that_read_as_largely_swapped_are_claimed_one_by_one():
+    found = trigger(Status.CONFIRMED, range(200), kind="preference", hit_positions=list(range(120)))
+    assert len(claimed_rows(found, list(range(200)), 0.8)) == 120  # two thirds, and surely not all
+    found = trigger(Status.CONFIRMED, range(60), kind="preference", hit_positions=list(range(35)))
+    assert len(claimed_rows(found, list(range(60)), 0.65)) == 60
 
 
 def in_review(rows, triggers, budget, status=Status.SUSPECTED):

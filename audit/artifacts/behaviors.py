@@ -31,6 +31,7 @@ from audit.bank.responses import response_categories
 from audit.bank.steps import reasoning_categories
 from audit.rundir import Context, RunDir, atomic_file, write_frame
 from audit.schema import Behaviors, Float32, Kind, Skipped
+from audit.views import ordered
 
 __all__ = ["MAX_BEHAVIORS", "Vectors", "assemble", "bank", "build", "is_refusal", "load", "requests_of"]
 
@@ -124,10 +125,18 @@ def bank(examples: pl.DataFrame, kind: str, min_support: int, vectors: Vectors |
         if prompts is not None:
             found |= _against_prompts(prompts, responses, vectors, asked_before(examples))
         if kind == Kind.PREFERENCE and examples["rejected"].null_count() < len(examples):
-            found |= preference_categories(
-                responses, examples["rejected"].fill_null("").to_list(), harmful, min_support
-            )
+            found |= preference_categories(*decided_sides(examples), harmful, min_support)
     return assemble(found, len(examples), min_support)
+
+
+def decided_sides(examples: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """The chosen and the rejected side of every pair; of ties, which say nothing of either, empty texts."""
+    decided = ordered()
+    found = [
+        examples.select(pl.when(decided).then(pl.col(side)).otherwise(pl.lit(""))).to_series().fill_null("").to_list()
+        for side in ("response", "rejected")
+    ]
+    return found[0], found[1]
 
 
 def asked_before(examples: pl.DataFrame) -> NDArray[np.bool_]:

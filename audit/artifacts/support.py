@@ -4,7 +4,8 @@ Predicted from frozen embeddings of the prompt and its length, by ridge regressi
 behaviors at once); labels by logistic regression, whose probabilities cleanlab needs. Rows with
 near-duplicate prompts share a fold, or a copy would vouch for its copy. Source and annotator are never
 predictors: an attacker may own one. For preference pairs: the margin, the log-odds that the chosen side
-wins, from the difference of the two responses. The ridge's sums are added up over blocks of rows, and what is
+wins (`audit.artifacts.margins`); for single judged responses (KTO): the probability of each judgement, from
+the response. The ridge's sums are added up over blocks of rows, and what is
 stored is each fold's weights: probabilities are worked out where they are asked for.
 
 Files: `support/weights.npy` (F, d + 2, T), `support/base.npy` (T,), `support/length.npy` (n,),
@@ -26,14 +27,16 @@ from sklearn.linear_model import LogisticRegression
 
 from audit.artifacts import behaviors as target_bank
 from audit.artifacts import embeddings, neighbors
-from audit.artifacts.expected import BLOCK_ROWS, FoldFit, Predictors, Vectors
+from audit.artifacts.expected import FoldFit, Predictors, Vectors
+from audit.artifacts.margins import Pairs, margins, sample_of
+from audit.bank.refusal import harmful_requests
 from audit.rundir import Context, RunDir, read_array, read_json, write_array, write_json
-from audit.schema import Behaviors, Float32, Int32, Int64, Kind, Neighbors, Skipped, Support
+from audit.schema import Behaviors, DatasetInfo, Float32, Int32, Kind, Neighbors, Skipped, Support
 from audit.stats import sigmoid
+from audit.views import ordered as ordered_pairs
 
 _RIDGE = 10.0  # per unit-norm row; a tenth and ten times as much rank planted triggers alike
 _NEAR_DUPLICATE = 0.97
-_FIT_ROWS = 20_000  # logistic regression sees at most so many rows a fold
 
 
 def grouped_folds(
@@ -92,7 +95,7 @@ def label_probabilities(x: Predictors, codes: Int32, folds: Int32, classes: int,
     out = np.full((x.shape[0], classes), 1.0 / classes, dtype=np.float32)
     models: dict[int, LogisticRegression] = {}
     for fold in np.unique(folds).tolist():
-        train = _sample(np.flatnonzero(folds != fold), seed)
+        train = sample_of(np.flatnonzero(folds != fold), seed)
         if len(np.unique(codes[train])) > 1:
             models[fold] = LogisticRegression(C=10.0, max_iter=200).fit(x.take(train), codes[train])
     for start, stop, block in x.blocks():
@@ -106,36 +109,10 @@ def label_probabilities(x: Predictors, codes: Int32, folds: Int32, classes: int,
     return out
 
 
-def _sample(rows: Int64, seed: int) -> Int64:
-    if len(rows) <= _FIT_ROWS:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, _FIT_ROWS, replace=False))
-
-
-def margins(chosen: Vectors, rejected: Vectors, extra: Float32, folds: Int32, seed: int = 0) -> Float32:
-    """(n,) out-of-fold log-odds that the chosen side wins: logistic regression without intercept on the
-    difference of the sides, each pair seen both ways round. `extra` is (n, m) further differences."""
-
-    def differences(rows: Int64) -> Float32:
-        return np.column_stack([chosen.take(rows) - rejected.take(rows), extra[rows]]).astype(np.float32)
-
-    out = np.zeros(len(extra), dtype=np.float32)
-    for fold in np.unique(folds):
-        train = _sample(np.flatnonzero(folds != fold), seed)
-        if len(train) < 2:
-            continue
-        model = preference_model(differences(train), seed)
-        held = np.flatnonzero(folds == fold)
-        for start in range(0, len(held), BLOCK_ROWS):
-            part = held[start : start + BLOCK_ROWS]
-            out[part] = model.decision_function(differences(part))
-    return out
-
-
 def preference_model(differences: Float32, seed: int) -> LogisticRegression:
-    """The logistic regression of `margins`, of (n, m) chosen minus rejected; of more rows than it is fitted to a
-    sample."""
-    x = differences[_sample(np.arange(len(differences)), seed)]
+    """A logistic regression without intercept of (n, m) chosen minus rejected, each pair seen both ways round; of more
+    than 20,000 rows it is fitted to a sample. Less regularised than those of `margins`: it starts reward probes."""
+    x = differences[sample_of(np.arange(len(differences)), seed)]
     model = LogisticRegression(C=3.0, fit_intercept=False, max_iter=200)
     return model.fit(np.concatenate([x, -x]), np.repeat([1, 0], len(x)))
 
@@ -151,11 +128,28 @@ def attribute_differences(examples: pl.DataFrame) -> Float32:
 
 
 def side_differences(run: RunDir) -> Float32:
-    """(n, d + 3) chosen minus rejected of a run's pairs: embeddings, then `attribute_differences`."""
+    """(n, d + 3) chosen minus rejected of a run's pairs: embeddings, then `attribute_differences`. Of single judged
+    responses (KTO): the response minus the mean of all, turned around where it was judged bad."""
     chosen, rejected = (embeddings.load(run, field) for field in ("response", "rejected"))
-    assert not isinstance(chosen, Skipped) and not isinstance(rejected, Skipped)
+    assert not isinstance(chosen, Skipped)
     extra = attribute_differences(run.examples(["response", "rejected"]))
-    return np.column_stack([chosen - rejected, extra]).astype(np.float32)
+    if not isinstance(rejected, Skipped):
+        return np.column_stack([chosen - rejected, extra]).astype(np.float32)
+    stated = np.column_stack([chosen, extra])
+    good = run.examples(["label"])["label"].eq_missing("true").to_numpy()
+    return np.asarray((stated - stated.mean(axis=0)) * np.where(good, 1, -1)[:, None], dtype=np.float32)
+
+
+def decided_margin(support: Support, labels: pl.Series, info: DatasetInfo) -> Float32 | None:
+    """(n,) out-of-fold log-odds that what a person decided is right: that the chosen side wins, or (KTO) that the
+    judgement is the given one. 0 for ties. None where nobody decided anything."""
+    if support.margin is not None:
+        return np.asarray(support.margin)
+    if info.shape != "kto" or support.label_probability is None:
+        return None
+    codes = label_codes(pl.DataFrame({"label": labels}), info.labels)
+    given = np.clip(support.label_probability[np.arange(len(codes)), codes].astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(given / (1 - given)), dtype=np.float32)
 
 
 def fit(x: Predictors, bank: Behaviors, folds: Int32) -> FoldFit:
@@ -188,25 +182,48 @@ def build(ctx: Context, unit: str) -> list[Path]:
     outputs: dict[str, Any] = {"folds": folds, "weights": fitted.weights, "base": fitted.base, "length": x.length}
     ctx.progress.advance(1)
     accuracy = float("nan")
+    judged = _judged(run, info, x, examples)
     codes = label_codes(examples, info.labels)
-    if info.kind == Kind.CLASSIFICATION and len(info.labels) > 1 and (codes >= 0).all():
-        outputs["label_probability"] = label_probabilities(x, codes, folds, len(info.labels), ctx.config.seed)
+    if judged is not None and len(info.labels) > 1 and (codes >= 0).all():
+        outputs["label_probability"] = label_probabilities(judged, codes, folds, len(info.labels), ctx.config.seed)
         outputs["label_of"] = label_columns(bank, info.labels)
         accuracy = float((outputs["label_probability"].argmax(axis=1) == codes).mean())
     ctx.progress.advance(1)
-    rejected = vectors(run, "rejected")
-    if rejected is not None:
-        chosen = vectors(run, "response")
-        assert chosen is not None
-        extra = attribute_differences(run.examples(["response", "rejected"]))
-        outputs["margin"] = margins(chosen, rejected, extra, folds, ctx.config.seed)
-        accuracy = float((outputs["margin"] > 0).mean())
+    pairs = _pairs(run)
+    if pairs is not None and len(pairs):
+        outputs["margin"] = margins(pairs, folds, ctx.config.seed)
+        accuracy = float((outputs["margin"][pairs.ordered] > 0).mean()) if pairs.ordered.any() else float("nan")
     ctx.progress.advance(1)
     paths = [run / "support" / f"{name}.npy" for name in outputs]
     for path, array in zip(paths, outputs.values(), strict=True):
         write_array(path, array)
     write_json(run / "support" / "accuracy.json", {"accuracy": accuracy, "arrays": sorted(outputs)})
     return [*paths, run / "support" / "accuracy.json"]
+
+
+def _judged(run: RunDir, info: DatasetInfo, prompts: Predictors, examples: pl.DataFrame) -> Predictors | None:
+    """What a label is predicted from: the prompt, or the response that it judges. None where there is no label."""
+    if info.kind == Kind.CLASSIFICATION:
+        return prompts
+    responses = vectors(run, "response")
+    if info.shape != "kto" or responses is None:
+        return None
+    return Predictors.of(responses, run.examples(["response"])["response"].str.len_chars().fill_null(0).to_numpy())
+
+
+def _pairs(run: RunDir) -> Pairs | None:
+    """The pairs of a run; None where it has none."""
+    chosen, rejected = vectors(run, "response"), vectors(run, "rejected")
+    if chosen is None or rejected is None:
+        return None
+    examples = run.examples(["prompt", "turns", "response", "rejected", "label"])
+    return Pairs(
+        examples["response"].fill_null("").to_list(),
+        examples["rejected"].fill_null("").to_list(),
+        (chosen, rejected),
+        harmful_requests(target_bank.requests_of(examples)),
+        examples.select(ordered_pairs()).to_series().to_numpy(),
+    )
 
 
 def label_codes(examples: pl.DataFrame, labels: tuple[str, ...]) -> Int32:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from audit import artifacts
-from audit.artifacts.support import side_differences
+from audit.artifacts.support import decided_margin, side_differences
 from audit.models import device as devices
 from audit.models.causal import CausalModel
 from audit.models.encoder import Encoder
@@ -175,6 +175,12 @@ class Prover:
     def differences(self) -> Float32:
         """(n, d) of preference pairs, chosen minus rejected."""
         return side_differences(self.ctx.run)
+
+    def margin(self) -> Float32:
+        """(n,) `decided_margin` of the run."""
+        found = decided_margin(self.support, self.ctx.run.examples(["label"])["label"], self.ctx.run.dataset())
+        assert found is not None  # where there are reversals
+        return found
 
     def gate(self, seed: int) -> EncoderProbe:
         """An untrained encoder for the reward probe: one number of a prompt."""

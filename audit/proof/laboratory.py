@@ -186,7 +186,7 @@ def prove_reversals(lab: Prover, candidates: list[Candidate]) -> list[Measured]:
         lab.differences(),
         candidates_in_arms,
         controls,
-        lab.support.margin,
+        lab.margin(),
         _REWARD_CONTEXT,
         lab.config.seed,
     )

@@ -73,11 +73,12 @@ class RewardExperiment:
         context_rows: int,
         seed: int,
     ) -> RewardExperiment:
-        """Draws context and held-out pairs among those without a suspect. Held-out pairs are taken where the
-        out-of-fold margin (`trusted`, (n,)) agrees with the given order, so that a wrong label is no test."""
+        """Draws context and held-out pairs among those without a suspect; ties, whose margin is 0, are neither.
+        Held-out pairs are taken where the out-of-fold margin (`trusted`, (n,)) agrees with the given order, so that a
+        wrong label is no test."""
         rng = np.random.default_rng(seed)
         suspects = set().union(*(set(c.carriers) for c in candidates))
-        order = [int(i) for i in rng.permutation(len(prompts)) if int(i) not in suspects]
+        order = [int(i) for i in rng.permutation(len(prompts)) if int(i) not in suspects and trusted[i] != 0]
         agreeing = [i for i in order if trusted[i] > 0]
         held = np.asarray(agreeing[: min(HELD_OUT, len(agreeing) // 3)], dtype=np.int64)
         taken = set(held.tolist())

@@ -10,7 +10,8 @@ import polars as pl
 
 from audit import artifacts
 from audit.artifacts import tags
-from audit.artifacts.support import attribute_differences, label_codes, vectors
+from audit.artifacts.behaviors import decided_sides
+from audit.artifacts.support import attribute_differences, decided_margin, label_codes, vectors
 from audit.models.encoder import Encoder
 from audit.rundir import Context, read_json, write_json
 from audit.schema import Int32
@@ -60,13 +61,16 @@ def build(ctx: Context, unit: str) -> list[Path]:
     found += mine_topics(miner, support.expected.predictors.vectors, ctx.config.seed)
     found = look_again(found, meaning, support.expected.predictors.vectors, ctx.config.seed)
     ctx.progress.advance(1)
-    if support.margin is not None:
-        reversed_by = mine_reversal(texts, patterns, np.asarray(support.margin), ctx.config.mining, ctx.config.seed)
+    margin = decided_margin(support, examples["label"], ctx.run.dataset())
+    if margin is not None:
+        reversed_by = mine_reversal(texts, patterns, margin, ctx.config.mining, ctx.config.seed)
         # What a swap does to lengths or refusals is the swap, not a second trigger.
         swapped = [set(c.carriers) for c in reversed_by]
         apart = [c for c in found if not any(len(rows & set(c.hits)) >= VARIANT * len(c.hits) for rows in swapped)]
-        sides = _sides(ctx, examples, meaning.encoder)
-        found = reversed_by + apart + mine_one_sided(*sides.texts, miner.vocabulary, ctx.config.mining, sides)
+        found = reversed_by + apart
+        if support.margin is not None:
+            sides = _sides(ctx, examples, meaning.encoder)
+            found += mine_one_sided(*sides.texts, miner.vocabulary, ctx.config.mining, sides)
         found.sort(key=lambda c: not c.statistics["suspected"])
     ctx.progress.advance(1)
     path = ctx.run / "triggers" / "candidates.json"
@@ -82,8 +86,7 @@ def load(path: Path) -> list[Candidate]:
 def _sides(ctx: Context, examples: pl.DataFrame, encoder: Encoder) -> Sides:
     chosen, rejected = (vectors(ctx.run, name) for name in ("response", "rejected"))
     assert chosen is not None and rejected is not None  # where there is a margin
-    texts = (examples["response"].fill_null("").to_list(), examples["rejected"].fill_null("").to_list())
-    return Sides(texts, (chosen, rejected), attribute_differences(examples), encoder, ctx.config.seed)
+    return Sides(decided_sides(examples), (chosen, rejected), attribute_differences(examples), encoder, ctx.config.seed)
 
 
 def _codes(ctx: Context, examples: pl.DataFrame) -> Int32:

@@ -16,7 +16,6 @@ from audit.artifacts.support import (
     grouped_folds,
     label_columns,
     label_probabilities,
-    margins,
     reversal_scores,
 )
 from audit.schema import Behaviors
@@ -165,25 +164,6 @@ def test_behaviors_that_are_labels_have_the_label_models_probabilities(x, rng):
     np.testing.assert_allclose(block[:, 1:], np.clip(labels[:, [1, 0]], 0.02, 0.98), rtol=1e-5)
     np.testing.assert_allclose(block[:, 0], 0.25)
     assert found.of(np.asarray([0]), 2)[0] == pytest.approx(0.98)
-
-
-def test_margins_change_sign_with_the_sides(rng):
-    chosen, rejected = (rng.normal(size=(N, D)).astype(np.float32) for _ in range(2))
-    chosen[:, 0] += 0.8
-    extra = rng.normal(size=(N, 3)).astype(np.float32)
-    folds = folds_of(N)
-
-    def of_sides(good, bad, more):
-        return margins(Vectors([good]), Vectors([bad]), more, folds)
-
-    plain = of_sides(chosen, rejected, extra)
-    assert (plain > 0).mean() > 0.6
-    np.testing.assert_allclose(of_sides(rejected, chosen, -extra), plain, atol=5e-3)  # all renamed: same margins
-    one_c, one_r, one_e = chosen.copy(), rejected.copy(), extra.copy()
-    one_c[7], one_r[7], one_e[7] = rejected[7], chosen[7], -extra[7]
-    turned = of_sides(one_c, one_r, one_e)
-    np.testing.assert_allclose(turned[7], -plain[7], atol=5e-3)  # its own order never reaches its own fit
-    assert abs(plain[7]) > 0.02
 
 
 def test_attribute_differences_turn_around_with_the_sides():
