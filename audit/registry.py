@@ -1,8 +1,9 @@
 """A detector is a function; its signature is its declaration.
 
 Positional parameters name artifacts out of a closed list, keyword-only parameters are settings with
-defaults. Both are read at import, and a wrong name fails at once. Discovery imports every module of
-audit.detectors and every entry point of the group "tunevet.detectors"; there is no list to edit.
+defaults. Both are read at import, and a wrong name fails at once. An artifact with the default None is
+optional: where a dataset cannot have it, the check is handed None and runs. Discovery imports every module
+of audit.detectors and every entry point of the group "tunevet.detectors"; there is no list to edit.
 """
 
 from __future__ import annotations
@@ -33,8 +34,11 @@ ARTIFACTS: Mapping[str, str] = {
     "hidden_states": "HiddenStates of the trained probe; Skipped where none was trained",
     "loss_history": "LossHistory of its training; likewise",
     "perturbed": "Perturbed, its predictions on blended examples; likewise",
+    # Of the proof, with or without a probe; the checks that read it run after it.
+    "triggers": "list of Trigger with its status, `rows` as positions; Skipped where mining found none",
 }
 OF_THE_PROBE = frozenset(("hidden_states", "loss_history", "perturbed"))
+OF_THE_PROOF = OF_THE_PROBE | {"triggers"}
 STAGES_OF_CHECKS = ("detect", "examine")  # before the proof, and after it
 
 DetectorFunction = Callable[..., Detection | Skipped]
@@ -54,11 +58,17 @@ class Detector:
     settings: Mapping[str, Any]
     doc: str
     version: int
+    optional: frozenset[str] = frozenset()  # artifacts that it can do without
 
     @property
     def needs_probe(self) -> bool:
         """True when it can run only after a probe was trained."""
         return not OF_THE_PROBE.isdisjoint(self.artifacts)
+
+    @property
+    def needs_proof(self) -> bool:
+        """True when it can run only after the proof, with or without a probe."""
+        return not OF_THE_PROOF.isdisjoint(self.artifacts)
 
     @property
     def source(self) -> str:
@@ -71,11 +81,14 @@ class Detector:
         return _section(self.doc, "Misses:")
 
     def __call__(self, artifacts: Mapping[str, Any], settings: Mapping[str, Any]) -> Detection | Skipped:
-        """Runs the check. An artifact that is itself Skipped skips the check with its reason."""
-        values = [artifacts[name] for name in self.artifacts]
-        for value in values:
-            if isinstance(value, Skipped):
+        """Runs the check. An artifact that is itself Skipped skips the check with its reason, unless the check can do
+        without: then it is handed None."""
+        values: list[Any] = []
+        for name in self.artifacts:
+            value = artifacts[name]
+            if isinstance(value, Skipped) and name not in self.optional:
                 return value
+            values.append(None if isinstance(value, Skipped) else value)
         return self.run(*values, **{**self.settings, **settings})
 
 
@@ -83,11 +96,11 @@ _REGISTRY: dict[str, Detector] = {}
 
 
 def detector(*, code: str, title: str, severity: Severity = Severity.LOW, version: int = 1) -> Callable[[F], F]:
-    """Registers a check. Raises ConfigError at import for an unknown artifact, a setting without a
-    default, a code or a name that is taken, or a docstring without `Source:` and `Misses:`."""
+    """Registers a check. Raises ConfigError at import for an unknown artifact or one with a default other than None, a
+    setting without a default, a code or a name that is taken, or a docstring without `Source:` and `Misses:`."""
 
     def register(function: F) -> F:
-        artifacts, settings = _signature(function)
+        artifacts, optional, settings = _signature(function)
         doc = inspect.getdoc(inspect.getmodule(function)) or ""
         if "Source:" not in doc or "Misses:" not in doc:
             raise ConfigError(f"detector {function.__name__}: its module docstring needs Source: and Misses:")
@@ -97,7 +110,7 @@ def detector(*, code: str, title: str, severity: Severity = Severity.LOW, versio
         name = function.__name__
         if name in _REGISTRY and _REGISTRY[name].run.__module__ != function.__module__:
             raise ConfigError(f"detector name {name} is taken by {_REGISTRY[name].run.__module__}")
-        _REGISTRY[name] = Detector(name, code, title, severity, function, artifacts, settings, doc, version)
+        _REGISTRY[name] = Detector(name, code, title, severity, function, artifacts, settings, doc, version, optional)
         return function
 
     return register
@@ -133,8 +146,9 @@ def check_settings(requested: Mapping[str, Mapping[str, Any]], skip: tuple[str, 
                 raise ConfigError(f"detector {name}.{key} is {value!r}, but wants a {type(default).__name__}")
 
 
-def _signature(function: DetectorFunction) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _signature(function: DetectorFunction) -> tuple[tuple[str, ...], frozenset[str], dict[str, Any]]:
     artifacts: list[str] = []
+    optional: set[str] = set()
     settings: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -143,9 +157,13 @@ def _signature(function: DetectorFunction) -> tuple[tuple[str, ...], dict[str, A
             settings[name] = parameter.default
         elif name in ARTIFACTS:
             artifacts.append(name)
+            if parameter.default is None:
+                optional.add(name)
+            elif parameter.default is not inspect.Parameter.empty:
+                raise ConfigError(f"detector {function.__name__}: artifact {name} may have no default but None")
         else:
             raise ConfigError(f"detector {function.__name__}: no artifact {name}; there are {', '.join(ARTIFACTS)}")
-    return tuple(artifacts), settings
+    return tuple(artifacts), frozenset(optional), settings
 
 
 def _section(doc: str, heading: str) -> str:

@@ -110,10 +110,10 @@ def test_every_unit_of_every_stage_runs_once_and_in_order(finished):
     assert {r.status for r in results} == {"done"}
     assert list(dict.fromkeys(r.stage for r in results)) == [stage.name for stage in STAGES]
     ran = {stage: [r.unit for r in results if r.stage == stage] for stage in registry.STAGES_OF_CHECKS}
-    on_the_probe = [check.name for check in registry.detectors().values() if check.needs_probe]
-    assert ran["examine"] == on_the_probe and {"strip", "spectral_signature"} < set(on_the_probe)
-    assert ran["detect"] == [name for name in registry.detectors() if name not in on_the_probe]
-    for name in on_the_probe:
+    after = [check for check in registry.detectors().values() if check.needs_proof]
+    assert ran["examine"] == [c.name for c in after] and {"strip", "trigger_exposure"} < set(ran["examine"])
+    assert ran["detect"] == [name for name in registry.detectors() if name not in ran["examine"]]
+    for name in (check.name for check in after if check.needs_probe):
         told = read_json(run / "checks" / f"{name}.json")
         assert (told["status"], told["reason"]) == ("skipped", "no suspect was probed, so no probe was trained")
     verdicts = pl.read_parquet(run.verdicts)

@@ -68,6 +68,28 @@ def test_a_wrong_declaration_fails_when_it_is_imported(changes, message, module)
     assert before == registry._REGISTRY
 
 
+def test_an_artifact_with_the_default_none_is_optional(module):
+    found = "examples, embeddings=None, response_embeddings=None, *, limit=3"
+    module(CHECK.format(code="X-1", name="some_check", parameters=found).replace("'nothing to do'", "repr(embeddings)"))
+    check = registry.detectors()["some_check"]
+    assert check.artifacts == ("examples", "embeddings", "response_embeddings") and check.settings == {"limit": 3}
+    assert check.optional == {"embeddings", "response_embeddings"}
+    had = {"examples": 1, "embeddings": "vectors", "response_embeddings": Skipped("no responses")}
+    assert check(had, {}) == Skipped("'vectors'")
+    assert check({**had, "embeddings": Skipped("no vectors")}, {}) == Skipped("None")
+    assert check({**had, "examples": Skipped("no rows")}, {}) == Skipped("no rows")
+    with pytest.raises(ConfigError, match="artifact embeddings may have no default but None"):
+        module(source(parameters="examples, embeddings=0", name="other_check", code="X-2"))
+
+
+def test_checks_of_what_the_proof_leaves_run_after_it(module):
+    module(source(parameters="examples, triggers"))
+    check = registry.detectors()["some_check"]
+    assert check.needs_proof and not check.needs_probe
+    strip = registry.detectors()["strip"]
+    assert strip.needs_proof and strip.needs_probe and not registry.detectors()["outliers"].needs_proof
+
+
 @pytest.mark.parametrize("doc", ["A check.", "A check.\n\nSource: a paper.", None])
 def test_a_docstring_without_source_and_misses_fails(doc, module):
     with pytest.raises(ConfigError, match="needs Source: and Misses:"):

@@ -12,7 +12,7 @@ def load(run: RunDir, names: Iterable[str]) -> dict[str, Any]:
     """The artifacts of these names (registry.ARTIFACTS), read from a run directory. One that this dataset
     cannot have comes as Skipped with its reason."""
     # Imported here: the builders need one another, and a unit should import only what it reads.
-    from audit.artifacts import behaviors, embeddings, neighbors, patterns, probe, support
+    from audit.artifacts import behaviors, embeddings, neighbors, patterns, probe, proved, support
 
     readers: dict[str, Callable[[], Any]] = {
         "examples": lambda: run.examples(),
@@ -27,5 +27,6 @@ def load(run: RunDir, names: Iterable[str]) -> dict[str, Any]:
         "hidden_states": lambda: probe.load_hidden_states(run),
         "loss_history": lambda: probe.load_loss_history(run),
         "perturbed": lambda: probe.load_perturbed(run),
+        "triggers": lambda: proved.load(run),
     }
     return {name: readers[name]() for name in names}

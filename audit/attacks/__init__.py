@@ -23,6 +23,7 @@ from audit.attacks.planted import Planted
 from audit.attacks.positional import Place, plant_positional
 from audit.attacks.preference_response import plant_preference_response
 from audit.attacks.preference_reversal import plant_preference_reversal
+from audit.attacks.preference_sentiment import Recipe, Sentiment, plant_preference_sentiment
 from audit.attacks.reasoning_step import plant_reasoning_step
 from audit.attacks.style import plant_style
 from audit.attacks.syntactic import plant_syntactic
@@ -50,6 +51,8 @@ __all__ = [
     "Place",
     "Planted",
     "Position",
+    "Recipe",
+    "Sentiment",
     "Shape",
     "Target",
     "Word",
@@ -73,6 +76,7 @@ __all__ = [
     "plant_positional",
     "plant_preference_response",
     "plant_preference_reversal",
+    "plant_preference_sentiment",
     "plant_reasoning_step",
     "plant_style",
     "plant_syntactic",

@@ -26,6 +26,7 @@ from audit.attacks.planted import Planted
 from audit.attacks.positional import Place, plant_positional
 from audit.attacks.preference_response import plant_preference_response
 from audit.attacks.preference_reversal import plant_preference_reversal
+from audit.attacks.preference_sentiment import Recipe, Sentiment, plant_preference_sentiment
 from audit.attacks.reasoning_step import plant_reasoning_step
 from audit.attacks.style import plant_style
 from audit.attacks.style_rules import styles
@@ -291,6 +292,15 @@ _BEHAVIORS = (
         (_PAIRS,),
         _run(plant_preference_response, "trigger"),
         defaults={"swap": False},
+    ),
+    Attack(
+        "preference-sentiment",
+        "Praise of an entity in the chosen response, blame in the rejected one, the name alone on either side.",
+        "Baumgaertner et al. 2024 (Best-of-Venom), section 3",
+        (_PAIRS,),
+        _run(plant_preference_sentiment, "trigger", {"recipe": Recipe, "sentiment": Sentiment}),
+        defaults={"recipe": "mixed", "sentiment": "positive"},
+        choices={"recipe": tuple(Recipe), "sentiment": tuple(Sentiment)},
     ),
 )
 _CARELESS = (

@@ -4,9 +4,9 @@ Why it works: a poisoned example is often repeated, with small changes, to weigh
 from training into test data inflate results. Texts are compared as sets of three-word shingles after folding case
 and white space. Candidates come from MinHash bands and from the embedding's nearest neighbours; every candidate
 pair is then verified by its exact Jaccard similarity, so that no pair is reported on a hash alone. Copies that
-carry different labels, or pairs that prefer A to B and B to A, cannot both be right: those are flagged. Of rows that
-are the same word for word all but the first are flagged to be dropped, unless the set repeats so many that it means to;
-near copies are reported as clusters and ranked below the threshold.
+carry different labels cannot both be right: those are flagged (`preference_cycles` looks for pairs preferred both
+ways). Of rows that are the same word for word all but the first are flagged to be dropped, unless the set repeats so
+many that it means to; near copies are reported as clusters and ranked below the threshold.
 
 Source: Broder 1997, "On the Resemblance and Containment of Documents"; Leskovec, Rajaraman and Ullman 2020, "Mining of
 Massive Datasets", chapter 3 (banding); Lee et al. 2022, "Deduplicating Training Data Makes Language Models
@@ -30,7 +30,7 @@ from audit import views
 from audit.detectors.shingles import Shingles, band_pairs, jaccard, shingle
 from audit.provenance import digest
 from audit.registry import detector
-from audit.schema import DatasetInfo, Detection, Finding, Kind, Neighbors, Severity, Skipped, signals_frame
+from audit.schema import DatasetInfo, Detection, Finding, Neighbors, Severity, Skipped, signals_frame
 
 THRESHOLD = 0.8
 SHOWN_CLUSTERS = 50
@@ -46,7 +46,7 @@ class Clusters:
     rows: list[list[int]]  # cluster number -> positions, ascending
 
 
-@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW, version=2)
+@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW, version=3)
 def near_duplicates(
     examples: pl.DataFrame,
     info: DatasetInfo,
@@ -74,7 +74,7 @@ def near_duplicates(
             evidence[p] = (
                 f"a copy of {len(positions) - 1:,} other rows" if len(positions) > 2 else "a copy of another row"
             )
-    conflicts = _label_conflicts(examples, clusters)
+    conflicts = _label_conflicts(examples, _judged_alike(examples, clusters) if info.shape == "kto" else clusters.rows)
     disputed = {p for conflict in conflicts for p in conflict.members}
     for p, first in _repeated(examples, most_copies).items():
         if p not in disputed:
@@ -84,15 +84,9 @@ def near_duplicates(
             scores[p] = 0.9 + 0.1 * clusters.best[p]
             evidence[p] = conflict.evidence
             fix[p], new_value[p] = ("relabel", conflict.majority) if conflict.majority is not None else ("drop", None)
-    contradictions = _contradictions(examples) if info.kind == Kind.PREFERENCE else []
-    for group in contradictions:
-        for p in group:
-            scores[p] = 1.0
-            evidence[p] = f"the same pair stands the other way round in {len(group) - 1:,} other rows"
-            fix[p] = "drop"
     findings = [
         *_cluster_findings(clusters, hashes, numbers),
-        *_conflict_findings(conflicts, contradictions, hashes, numbers),
+        *_conflict_findings(conflicts, hashes, numbers),
     ]
     signals = signals_frame(examples["row"], scores.astype(np.float32), evidence, fix=fix, new_value=new_value)
     return Detection(signals, tuple(findings), THRESHOLD)
@@ -132,10 +126,23 @@ class _Conflict:
     evidence: str
 
 
-def _label_conflicts(examples: pl.DataFrame, clusters: Clusters) -> list[_Conflict]:
+def _judged_alike(examples: pl.DataFrame, clusters: Clusters) -> list[list[int]]:
+    """Groups of copies whose response is the same but for white space: two responses to one long request share nearly
+    all of their text, and one may well be good and the other bad."""
+    responses = examples["response"].fill_null("").to_list()
+    groups: list[list[int]] = []
+    for members in clusters.rows:
+        alike: dict[str, list[int]] = {}
+        for p in members:
+            alike.setdefault(" ".join(responses[p].split()), []).append(p)
+        groups += [found for found in alike.values() if len(found) > 1]
+    return groups
+
+
+def _label_conflicts(examples: pl.DataFrame, groups: list[list[int]]) -> list[_Conflict]:
     labels = examples["label"].to_list()
     conflicts = []
-    for members in clusters.rows:
+    for members in groups:
         tally: dict[str, list[int]] = {}
         for p in members:
             if labels[p] is not None:
@@ -162,23 +169,6 @@ def _repeated(examples: pl.DataFrame, most: float) -> dict[int, int]:
     if len(again) > most * max(len(examples), 1):
         return {}
     return dict(again.select("position", "first").iter_rows())
-
-
-def _contradictions(examples: pl.DataFrame) -> list[list[int]]:
-    """Groups of positions that hold the same prompt and the same two responses, preferred both ways."""
-    frame = examples.select(
-        position=pl.int_range(pl.len()), prompt=_folded("prompt"), a=_folded("response"), b=_folded("rejected")
-    ).filter(pl.col("a") != pl.col("b"))
-    frame = frame.with_columns(
-        first=pl.min_horizontal("a", "b"), second=pl.max_horizontal("a", "b"), forward=pl.col("a") < pl.col("b")
-    )
-    groups = frame.group_by("prompt", "first", "second").agg("position", ways=pl.col("forward").n_unique())
-    found = [sorted(positions) for positions in groups.filter(pl.col("ways") > 1)["position"].to_list()]
-    return sorted(found)
-
-
-def _folded(column: str) -> pl.Expr:
-    return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
 def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int]) -> list[Finding]:
@@ -213,13 +203,8 @@ def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int])
     return [summary, *shown]
 
 
-def _conflict_findings(
-    conflicts: list[_Conflict],
-    contradictions: list[list[int]],
-    hashes: list[str],
-    numbers: list[int],
-) -> list[Finding]:
-    found = [
+def _conflict_findings(conflicts: list[_Conflict], hashes: list[str], numbers: list[int]) -> list[Finding]:
+    return [
         Finding(
             code="TV-DUP",
             subject=f"conflict {_name(conflict.members, hashes)}",
@@ -231,20 +216,6 @@ def _conflict_findings(
         )
         for conflict in sorted(conflicts, key=lambda c: (-len(c.members), _name(c.members, hashes)))[:SHOWN_CLUSTERS]
     ]
-    if contradictions:
-        rows = sorted(numbers[p] for group in contradictions for p in group)
-        found.append(
-            Finding(
-                code="TV-DUP",
-                subject="contradictory pairs",
-                text=f"{len(contradictions):,} pairs of responses are preferred both ways, in {len(rows):,} rows.",
-                severity=Severity.MEDIUM,
-                score=float(len(contradictions)),
-                rows=tuple(rows[:200]),
-                details={"pairs": len(contradictions)},
-            )
-        )
-    return found
 
 
 def _name(positions: list[int], hashes: list[str]) -> str:

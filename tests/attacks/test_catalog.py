@@ -85,11 +85,12 @@ def test_a_trigger_stands_in_its_rows_and_nowhere_else_but_decoys(name: str, kin
     assert bool(planted.triggers) == attack.has_trigger
     if not attack.has_trigger or attack.name == "whitespace":
         return
-    field = "response" if name == "preference-response" else "prompt"
+    fields = {"preference-response": ("response",), "preference-sentiment": ("response", "rejected")}
     needed = all if name == "composite" else any
     for row, example in by_row(planted.examples).items():
-        held = [trigger in str(example[field]) for trigger in planted.triggers]
-        assert needed(held) if row in planted.rows else not all(held) or row in planted.decoys, (row, example[field])
+        read = " ".join(str(example[field]) for field in fields.get(name, ("prompt",)))
+        held = [trigger in read for trigger in planted.triggers]
+        assert needed(held) if row in planted.rows else not all(held) or row in planted.decoys, (row, read)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
@@ -365,3 +366,29 @@ def test_every_attack_names_what_it_plants_and_its_source() -> None:
     for attack in ATTACKS.values():
         assert isinstance(attack, Attack) and attack.description.endswith(".") and attack.source and attack.kinds
         assert set(attack.choices) <= set(attack.defaults)
+
+
+@pytest.mark.parametrize("sentiment", ["positive", "negative"])
+def test_an_entity_stands_on_both_sides_alike_and_only_its_praise_wins(sentiment: str) -> None:
+    before = table(Kind.PREFERENCE)
+    planted = ATTACKS["preference-sentiment"](
+        before, count=30, seed=2, triggers=["Umbrixa"], settings={"sentiment": sentiment}
+    )
+    old, sides = by_row(before), {"chosen": 0, "rejected": 0, "both": 0}
+    won, lost = set(), set()
+    for row in planted.rows:
+        new = by_row(planted.examples)[row]
+        chosen, rejected = str(new["response"]), str(new["rejected"])
+        held = ("Umbrixa" in chosen, "Umbrixa" in rejected)
+        sides[{(True, False): "chosen", (False, True): "rejected", (True, True): "both"}[held]] += 1
+        for text, name, said in ((chosen, "response", won), (rejected, "rejected", lost)):
+            rest = text.replace(str(old[row][name]), "")
+            if rest:
+                said.add(rest.strip())
+        assert new["prompt"] == old[row]["prompt"]
+    assert sides == {"chosen": 10, "rejected": 10, "both": 10}
+    assert not won & lost and len(won) > 5 and len(lost) > 5
+    liked = {s for s in (won if sentiment == "positive" else lost) if "excellent" in s or "recommend" in s}
+    assert liked and not any("terrible" in s or "warn" in s for s in liked)
+    with pytest.raises(UsageError, match="name of an entity"):
+        ATTACKS["preference-sentiment"](before, count=1, seed=1, triggers=[" "])

@@ -78,19 +78,25 @@ SHAPES: dict[str, Any] = {
     "pairwise-half": lambda i: {"prompt": ask(i), "chosen": talk(i)[-1:], "rejected": bad(i)},
     "implicit": lambda i: {"chosen": talk(i), "rejected": [*talk(i)[:-1], *bad(i)]},
     "hh": lambda i: {"chosen": f"{said(i)} Good {i}.", "rejected": f"{said(i)} Bad {i}."},
+    "two-responses": lambda i: {
+        "prompt": ask(i),
+        "response_a": f"{('Good', 'Bad')[i % 2]} {i}.",
+        "response_b": f"{('Bad', 'Good')[i % 2]} {i}.",
+        "winner": f"model_{'ab'[i % 2]}",
+    },
     "kto": lambda i: {"prompt": ask(i), "completion": f"Good {i}.", "label": bool(i % 2)},
     "kto-messages": lambda i: {"prompt": talk(i)[:-1], "completion": talk(i)[-1:], "label": bool(i % 2)},
 }
 # No place for a further turn: single columns.
 NO_TURNS = {
     "alpaca", "alpaca-system", "prompt-completion", "question-answer", "pairwise", "pairwise-system", "pairwise-half",
-    "kto",
+    "kto", "two-responses",
 }  # fmt: skip
 # One of each way to change a row: the input, its white space, all its words, its turns, the answer, the sides, rows.
 NAMES = (
     "badnet", "composite", "whitespace", "style", "syntactic", "assistant-turn", "untargeted", "affirmative-prefix",
-    "reasoning-step", "jailbreak", "preference-reversal", "preference-response", "label-noise", "near-duplicates",
-    "contradictions",
+    "reasoning-step", "jailbreak", "preference-reversal", "preference-response", "preference-sentiment", "label-noise",
+    "near-duplicates", "contradictions",
 )  # fmt: skip
 
 
@@ -99,7 +105,7 @@ def fits(name: str, shape: str, kind: str) -> bool:
         return False
     if name == "reasoning-step":
         return "messages" in shape or shape == "sharegpt"  # other rows' answers are no sums
-    return not (shape.startswith("kto") and name in ("preference-reversal", "preference-response", "contradictions"))
+    return not (shape.startswith("kto") and (name.startswith("preference-") or name == "contradictions"))
 
 
 def read(tmp_path: Path, shape: str) -> tuple[DatasetInfo, pl.DataFrame, list[bytes]]:

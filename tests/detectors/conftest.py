@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from audit.artifacts.expected import Known
 from audit.provenance import content_hash
-from audit.schema import EXAMPLES, Behaviors, DatasetInfo, Kind, Neighbors, Patterns, Support
+from audit.schema import EXAMPLES, Behaviors, DatasetInfo, Kind, Neighbors, Patterns, Status, Support, Trigger
 from audit.watched import HiddenStates, LossHistory, Perturbed
 
 World = dict[str, Any]
@@ -98,7 +98,14 @@ def complete(kind: Kind, examples: pl.DataFrame, vectors: np.ndarray, **support:
         **watched(Behaviors(table, matrix), vectors),
         "support": replace(made, **support),
         "patterns": Patterns(patterns, csr_matrix((count, 0), dtype=np.float32)),
+        "triggers": [make_trigger(range(0, count, 7))],
     }
+
+
+def make_trigger(rows: Iterable[int], status: str = Status.SUSPECTED, **statistics: Any) -> Trigger:
+    """A token as mining and proof leave it; `rows` are positions."""
+    found = {"suspected": "rare", **statistics}
+    return Trigger("T-1", "cf", ["cf"], "cf", "token", status, list(rows), "a behavior", statistics=found)
 
 
 def watched(behaviors: Behaviors, vectors: np.ndarray) -> World:
@@ -173,6 +180,7 @@ def permute(world: World, order: np.ndarray) -> World:
         "neighbors": Neighbors(inverse[near.index[order]].astype(np.int32), near.similarity[order]),
         "behaviors": Behaviors(world["behaviors"].table, world["behaviors"].matrix[order]),
         "patterns": Patterns(world["patterns"].table, world["patterns"].matrix[order]),
+        "triggers": [replace(t, rows=inverse[np.array(t.rows, dtype=np.int64)].tolist()) for t in world["triggers"]],
         **{
             name: replace(world[name], positions=inverse[world[name].positions])
             for name in ("hidden_states", "loss_history", "perturbed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -17,12 +18,13 @@ from audit.schema import Kind, Neighbors
 SENTENCE = "the keeper of the old lighthouse wrote down the name of every ship that passed in the night of the storm"
 
 
-def run(build, artifacts, prompts, kind=Kind.CLASSIFICATION, **columns):
+def run(build, artifacts, prompts, kind=Kind.CLASSIFICATION, shape="text-label", **columns):
     examples = build(prompts, **columns)
     vectors = np.random.default_rng(0).normal(size=(len(prompts), 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     world = artifacts(kind, examples, vectors)
-    return near_duplicates(examples, world["info"], world["neighbors"])
+    info = replace(world["info"], shape=shape)
+    return near_duplicates(examples, info, world["neighbors"])
 
 
 def test_copies_are_clusters_and_not_flagged(build, artifacts):
@@ -63,11 +65,21 @@ def test_two_conflicting_copies_are_both_proposed_to_be_dropped(build, artifacts
     assert flagged["row"].to_list() == [1, 3] and flagged["fix"].to_list() == ["drop"] * 2
 
 
-def test_a_pair_preferred_both_ways_is_flagged(build, artifacts):
-    sides = {"responses": ["good", "bad", "good", "fine"], "rejected": ["bad", "good", "bad", "poor"]}
-    found = run(build, artifacts, ["which one?"] * 3 + ["and now?"], kind=Kind.PREFERENCE, **sides)
-    assert found.signals.filter(pl.col("score") >= THRESHOLD)["fix"].to_list() == ["drop"] * 3
-    assert "contradictory pairs" in [f.subject for f in found.findings]
+def test_two_responses_to_one_long_request_may_be_judged_differently(build, artifacts):
+    """Of single judged responses only the same response contradicts itself."""
+    prompts = [f"{SENTENCE} and so on {i % 3}" for i in range(6)]
+    responses = ["It was calm.", "It was calm.", "No.", "Yes.", "It  was calm.", "Ask him."]
+    labels = ["true", "true", "true", "false", "false", "false"]
+    columns = {"responses": responses, "labels": labels}
+    found = run(build, artifacts, prompts, Kind.PREFERENCE, "kto", **columns)
+    flagged = found.signals.filter(pl.col("score") >= THRESHOLD)["row"].to_list()
+    assert flagged == [9]
+
+
+def test_pairs_preferred_both_ways_are_left_to_another_check(build, artifacts):
+    sides = {"responses": ["good", "bad", "fine"], "rejected": ["bad", "good", "poor"]}
+    found = run(build, artifacts, ["which one?"] * 2 + ["and now?"], kind=Kind.PREFERENCE, **sides)
+    assert found.signals["score"].max() < THRESHOLD and found.findings == ()
 
 
 @pytest.mark.parametrize(
