@@ -17,6 +17,7 @@ from audit.cli.apply import apply
 from audit.cli.export import export
 from audit.cli.options import ConfigFile, Json, KindOption, MapOption, Source
 from audit.cli.plant import plant
+from audit.cli.relabel import relabel
 from audit.cli.review import review
 from audit.cli.scan import dry_run as print_estimate
 from audit.cli.scan import run_scan, show_result, stay_offline
@@ -70,6 +71,7 @@ def app(engines: Mapping[str, Engine], serve: Serve | None = None) -> typer.Type
     cli.command("export")(export)
     cli.command("review")(review)
     cli.command("apply")(apply)
+    cli.add_typer(relabel(), name="relabel")
     cli.command("rules")(rules)
     cli.command("doctor")(doctor)
     cli.command("verify")(verify)

@@ -84,7 +84,7 @@ class Queue:
         assert item.row is not None
         record = self._data.texts([item.row])[item.row]
         label = self._data.base.row(self._data.by_row[item.row], named=True)["label"]
-        values: dict[str, Any] = {**record, "label": label}
+        values: dict[str, Any] = {**record, "label": None if record["rejected"] is not None else label}
         return {name: values[name] for name in _FIELDS if values[name] is not None}
 
     def _settled(self, triggers: Iterable[Trigger]) -> set[int]:
@@ -106,7 +106,7 @@ class _Batch(Inputs):
     """A run as `rows.cards` reads it, with the flagged rows of one batch alone. What was read is shared."""
 
     def __init__(self, whole: Inputs, chosen: Iterable[int]) -> None:
-        for name in ("by_row", "order", "verdict_of", "signals", "graph", "triggers"):
+        for name in ("by_row", "order", "verdict_of", "signals", "graph", "triggers", "findings", "margin"):
             getattr(whole, name)  # read before it is taken over
         self.__dict__.update(whole.__dict__)
         mine = pl.col("row").is_in(list(chosen))

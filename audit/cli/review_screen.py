@@ -14,7 +14,7 @@ from rich.text import Text as Shown
 from audit.cli.screens import STATUS_STYLE
 from audit.cli.words import amount, plain
 from audit.remedies.decisions import Decision
-from audit.report.cards import percent
+from audit.report.figures import percent
 from audit.report.record import Example, Field, RowCard, Score, Text, TriggerCard
 from audit.text import safe_text
 
@@ -27,7 +27,7 @@ _LEAST_LINES = 4  # of a field
 _ROOMY_LINES = 36
 _LOW_ARMS = 3  # of the proof, on a terminal with fewer lines
 _KEYS = {
-    "row": (("a", "accept"), ("r", "reject"), ("f", "fix"), ("e", "edit")),
+    "row": (("a", "accept"), ("r", "reject"), ("f", "fix"), ("e", "edit"), ("w", "swap sides"), ("l", "re-label")),
     "trigger": (("r", "reject all rows"), ("t", "strip, keep rows"), ("l", "legitimate")),
 }
 _MOVES = (("s", "skip"), ("n", "next"), ("p", "previous"), ("u", "undo"), ("q", "quit"), ("?", "help"))
@@ -36,8 +36,9 @@ _HELP = (
     ("r", "reject: remove the row; of a trigger, remove all rows that it claims"),
     ("f", "fix: apply the fix that is proposed for the row"),
     ("e", "edit: replace one field of the row by what you type"),
+    ("w", "swap: exchange the chosen and the rejected side of a pair, whatever is proposed"),
     ("t", "strip: delete the trigger from its rows and keep the rows"),
-    ("l", "legitimate: keep the trigger's rows; asks why"),
+    ("l", "of a trigger, legitimate: keep its rows; asks why. Of a row, re-label: hold it and put it in that queue"),
     ("s", "skip: leave it undecided and go to the next undecided one"),
     ("n p", "next and previous, decided or not; arrow keys do the same"),
     ("u", "undo: take back the decision that is shown, else the last one made"),
@@ -106,6 +107,8 @@ def row_screen(console: Console, card: RowCard, rows: int, frame: Frame) -> Rend
         for name, value in (("label", card.label), ("annotator", card.annotator), ("source", card.source))
         if value is not None
     ]
+    if card.sides is not None:
+        facts += [fact.rstrip(".") for fact in card.sides.facts]
     if rows > 1:
         facts.append(f"{rows:,} rows of the input have this content and share the decision")
     grid = _grid()
@@ -120,8 +123,9 @@ def row_screen(console: Console, card: RowCard, rows: int, frame: Frame) -> Rend
     body: list[RenderableType] = [grid, Shown(""), *_scores(card.scores)]
     if card.neighbours:
         body += [_examples("nearest rows", card.neighbours[:_NEIGHBOURS]), Shown("")]
-    fix = [] if card.fix_kind else ["f"]
-    return Group(_progress(frame), head, plain(" · ".join(facts), style="dim"), *body, *_ending("row", frame, fix))
+    wanting = [(card.fix_kind, "f"), (card.sides is not None and card.sides.can_swap, "w"), (card.can_relabel, "l")]
+    without = [key for has, key in wanting if not has]
+    return Group(_progress(frame), head, plain(" · ".join(facts), style="dim"), *body, *_ending("row", frame, without))
 
 
 def help_screen() -> RenderableType:

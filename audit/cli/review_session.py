@@ -17,7 +17,7 @@ from audit.errors import InputError
 from audit.remedies.decisions import Decision
 from audit.text import is_invisible, safe_text
 
-_ROW = {"a": "accept", "r": "reject", "f": "fix", "e": "edit"}
+_ROW = {"a": "accept", "r": "reject", "f": "fix", "e": "edit", "w": "swap", "l": "queue"}
 _TRIGGER = {"r": "reject", "t": "strip", "l": "legitimate"}
 _EDITABLE_CHARS = 4_000  # what a line of a terminal can still show
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
@@ -87,6 +87,10 @@ class Session:
             self._message = f"{safe_text(key)} {what}; ? lists the keys."
         elif meaning == "fix" and not item.fix:
             self._message = "No fix is proposed for this row; a keeps it, r removes it, e edits it."
+        elif meaning == "swap" and not ((sides := self._queue.row(item).sides) and sides.can_swap):
+            self._message = "This row has not two sides with an order that could be swapped."
+        elif meaning == "queue" and not self._queue.row(item).can_relabel:
+            self._message = "This row has neither two sides nor a label that labelers could judge."
         elif meaning == "strip" and not self._queue.trigger(item).can_strip:
             self._message = "This trigger is no text that could be deleted; r removes its rows, l keeps them."
         elif meaning == "edit":

@@ -1,7 +1,8 @@
 """Decisions of earlier reviews carried over to a new scan: keyed by content, they find their rows and triggers again.
 
-A row that was accepted is kept, one that was rejected is removed. What is to be edited, fixed or stripped stays
-in review with that fix beside it, for a scan edits no row: `tunevet apply` does, from the same file of decisions.
+A row that was accepted is kept, one that was rejected is removed. What is to be edited, fixed, swapped or stripped
+stays in review with that fix beside it, for a scan edits no row: `tunevet apply` does, from the same file of decisions.
+What waits to be labelled again is in review too, with whatever the scan proposes for it.
 
 Source: docs/decisions.md.
 Misses: a row whose text changed by one character is another row; a trigger whose behavior changed is another trigger.
@@ -16,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from audit.remedies.decisions import LEGITIMATE, TRIGGER, Conflict, Decision, merge, read
+from audit.remedies.decisions import LEGITIMATE, QUEUE, TRIGGER, Conflict, Decision, merge, read
 from audit.remedies.resolve import Merged, Outcome, resolve
 from audit.schema import VERDICTS, Trigger, Verdict
 
@@ -70,12 +71,13 @@ def carried(verdicts: pl.DataFrame, triggers: Sequence[Trigger], merged: Merged)
         pl.col("outcome").replace_strict(names, return_dtype=pl.String).alias("_verdict"),
         pl.col("fix").alias("_fix"),
         pl.col("new_value").alias("_new_value"),
-        pl.lit(value=True).alias("_decided"),
+        pl.col("decision").alias("_decision"),
     )
     joined = verdicts.join(patch, on="row", how="left", maintain_order="left")
-    said = pl.col("_decided").is_not_null()
+    said = pl.col("_decision").is_not_null()
+    fixed = said & (pl.col("_decision") != QUEUE)
     replaced = [
-        pl.when(said).then(pl.col(f"_{name}")).otherwise(pl.col(name)).alias(name)
-        for name in ("verdict", "fix", "new_value")
+        pl.when(when).then(pl.col(f"_{name}")).otherwise(pl.col(name)).alias(name)
+        for name, when in (("verdict", said), ("fix", fixed), ("new_value", fixed))
     ]
     return joined.with_columns(replaced).select(list(VERDICTS)), decided

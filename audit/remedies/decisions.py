@@ -6,7 +6,8 @@ pattern and behavior. So decisions survive new row numbers and new scans, and ro
 Law: `merge` and `resolve` depend on the set of files, never on their order, and both are idempotent. Every row has
 exactly one outcome. A row's own decision outranks those about its triggers, and these outrank the scan's verdict.
 A decision about one trigger says nothing of another: where an undecided trigger claims the row as well, what the scan
-says of that one stands.
+says of that one stands. A row that is put in the re-label queue is settled by any other decision of the same second or
+later, whoever made it: to queue a row is to ask, not to answer.
 
 Misses: two people who give no name are one reviewer.
 """
@@ -27,9 +28,11 @@ from audit.text import safe_text
 SCHEMA = "tunevet.decision/1"
 ROW, TRIGGER = "row", "trigger"
 ACCEPT, REJECT, FIX, EDIT, STRIP, LEGITIMATE = "accept", "reject", "fix", "edit", "strip", "legitimate"
-DECISIONS = {ROW: (ACCEPT, REJECT, FIX, EDIT), TRIGGER: (REJECT, STRIP, LEGITIMATE)}
+SWAP, QUEUE = "swap", "queue"
+DECISIONS = {ROW: (ACCEPT, REJECT, FIX, EDIT, SWAP, QUEUE), TRIGGER: (REJECT, STRIP, LEGITIMATE)}
 FIELDS = ("prompt", "response", "rejected", "label")
 
+BOM = b"\xef\xbb\xbf"  # that some editors put before UTF-8
 MAX_FILE_BYTES = 256 << 20
 MAX_LINE_BYTES = 4 << 20
 _MAX_WHY, _MAX_NAME = 10_000, 1_000  # characters
@@ -115,6 +118,13 @@ class Conflict:
 def read(path: Path) -> list[Decision]:
     """The decisions of a file, in order; blank lines are none. Raises InputError "FILE, line N: ..." for the first
     line that is no decision, and for a file that cannot be read or is larger than MAX_FILE_BYTES."""
+    name, data = safe_text(str(path), 200), file_bytes(path, "decisions")
+    lines = data.removeprefix(BOM).split(b"\n")
+    return [_parse(line, f"{name}, line {n}") for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def file_bytes(path: Path, what: str) -> bytes:
+    """A file that people hand in. Raises InputError where it cannot be read or has more than MAX_FILE_BYTES."""
     name = safe_text(str(path), 200)
     try:
         with path.open("rb") as handle:
@@ -122,16 +132,16 @@ def read(path: Path) -> list[Decision]:
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"{name} has more than {MAX_FILE_BYTES >> 20} MiB; that is no file of decisions")
-    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    return [_parse(line, f"{name}, line {n}") for n, line in enumerate(lines, start=1) if line.strip()]
+        raise InputError(f"{name} has more than {MAX_FILE_BYTES >> 20} MiB; that is no file of {what}")
+    return data
 
 
 def merge(lists: Sequence[Sequence[Decision]]) -> tuple[dict[tuple[str, str], Decision], list[Conflict]]:
     """The decision that counts for each (subject, key), and the conflicts, both sorted by key.
 
     Of one reviewer's lines about a key the latest counts; of lines of the same second, the later one of its file.
-    Where two files hold the same second and disagree, nothing says which is later: a conflict too."""
+    Where two files hold the same second and disagree, nothing says which is later: a conflict too. A queued row is no
+    conflict once somebody has decided it in that second or later."""
     latest: dict[tuple[str, str], dict[str, list[Decision]]] = {}
     for decisions in lists:
         own: dict[tuple[tuple[str, str], str], Decision] = {}
@@ -145,7 +155,7 @@ def merge(lists: Sequence[Sequence[Decision]]) -> tuple[dict[tuple[str, str], De
     merged: dict[tuple[str, str], Decision] = {}
     conflicts: list[Conflict] = []
     for about in sorted(latest):
-        counted = [d for said in latest[about].values() for d in _last(said)]
+        counted = _answered([d for said in latest[about].values() for d in _last(said)])
         counted.sort(key=lambda d: (d.reviewer, d.decided_at, d.to_line()))
         if len({d.said for d in counted}) > 1:
             conflicts.append(Conflict(*about, tuple(counted)))
@@ -161,7 +171,19 @@ def _last(said: list[Decision]) -> list[Decision]:
     return list({d.said: d for d in kept}.values())
 
 
+def _answered(counted: list[Decision]) -> list[Decision]:
+    """The decisions about one key without requests to label it again that have had their answer."""
+    answers = [d.decided_at for d in counted if d.decision != QUEUE]
+    return [d for d in counted if d.decision != QUEUE or not answers or d.decided_at > max(answers)]
+
+
 def _parse(line: bytes, where: str) -> Decision:
+    return Decision.from_record(json_object(line, where), where)
+
+
+def json_object(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object of one line. Raises InputError that begins with `where` for anything else, for a line of more
+    than MAX_LINE_BYTES and for a key that stands twice."""
     if len(line) > MAX_LINE_BYTES:
         raise InputError(f"{where}: the line has {len(line):,} bytes; at most {MAX_LINE_BYTES:,} are read")
     try:
@@ -173,7 +195,7 @@ def _parse(line: bytes, where: str) -> Decision:
         raise InputError(f"{where}: not a JSON object ({safe_text(what, 120)})") from None
     if type(raw) is not dict:
         raise InputError(f"{where}: not a JSON object")
-    return Decision.from_record(raw, where)
+    return raw
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 Laws: every row has exactly one outcome; unreadable rows stay unreadable. A row's own decision outranks those about its
 triggers, and these outrank the scan's verdict. Of several triggers on one row reject beats strip beats legitimate. A
 trigger that nobody decided keeps what the scan says of it: a confirmed one still removes the rows that it claims, any
-other still holds them back, whatever is decided about a second trigger of the same row.
+other still holds them back, whatever is decided about a second trigger of the same row. A row in the re-label queue is
+held, whatever becomes of undecided rows.
 
 Source: the contract of decisions.jsonl, docs/decisions.md.
-Misses: whether an edit can be made; that is known when it is tried (`audit.remedies.edits`).
+Misses: whether an edit can be made, such as a swap in a dataset without two sides; that is known when it is tried
+(`audit.remedies.edits`), and a row that cannot be edited is held.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from audit.remedies.decisions import ACCEPT, EDIT, LEGITIMATE, REJECT, ROW, STRIP, TRIGGER, Decision
+from audit.remedies.decisions import ACCEPT, EDIT, LEGITIMATE, QUEUE, REJECT, ROW, STRIP, SWAP, TRIGGER, Decision
 from audit.schema import Status, Trigger, Verdict
 
 Merged = Mapping[tuple[str, str], Decision]
@@ -154,6 +156,10 @@ def _by_row(record: Mapping[str, Any], own: Decision) -> dict[str, Any] | None:
         return _made(Outcome.REMOVE, rule, [own])
     if own.decision == EDIT:
         return _made(Outcome.EDIT, rule, [own], fix="edit", new_value=own.value, field=own.field)
+    if own.decision == SWAP:
+        return _made(Outcome.EDIT, rule, [own], fix="swap")
+    if own.decision == QUEUE:
+        return _made(Outcome.HOLD, rule, [own])
     return _fixed(record, rule, own) if record["fix"] is not None else None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from audit.provenance import digest
 from audit.report.excerpt import visible
-from audit.report.record import Example, Field, Map, Report, RowCard, Score, Text
+from audit.report.record import Example, Field, Map, Report, RowCard, Score, Sides, Text
 from audit.schema import Status
 
 DECISION = "tunevet.decision/1"
@@ -39,6 +39,7 @@ def data_block(report: Report) -> str:
             "points": _points(report.map),
             "checks": {c.code: [c.title, c.severity] for c in report.checks if c.code},
             "groups": groups(report),
+            "people": [person.name for person in report.annotators],
             "scoring": sum(c.status == "run" and c.scored > 0 for c in report.checks),
             "triggers": {
                 t.id: [index, t.pattern.plain[:160], t.status, t.rows, t.can_strip]
@@ -67,15 +68,22 @@ def key(report: Report) -> str:
 
 
 def groups(report: Report) -> dict[str, list[str]]:
-    """The values that the rows can be filtered by, in order of first appearance."""
+    """The values that the rows can be filtered by, in order of first appearance; annotators as in their table."""
     return {
         "trigger": [t.id for t in report.triggers if t.status != Status.REFUTED],
         "check": _distinct(code for row in report.rows for code in row.codes),
         "severity": [s for s in ("high", "medium", "low", "info") if any(row.severity == s for row in report.rows)],
         "label": _distinct(row.label for row in report.rows)[:_VALUES],
         "source": _distinct(row.source for row in report.rows)[:_VALUES],
-        "annotator": _distinct(row.annotator for row in report.rows)[:_VALUES],
+        "annotator": _annotators(report)[:_VALUES],
     }
+
+
+def _annotators(report: Report) -> list[str]:
+    """The annotators of the rows, those of the table of annotators first, so that each of them can be filtered by."""
+    rows = _distinct(row.annotator for row in report.rows)
+    listed = {person.name: at for at, person in enumerate(report.annotators)}
+    return sorted(rows, key=lambda name: listed.get(name, len(listed)))
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
@@ -108,6 +116,19 @@ def _row(card: RowCard) -> dict[str, Any]:
         "kind": card.fix_kind,
         "value": None if card.new_value is None else _text(card.new_value),
         "near": [_example(e) for e in card.neighbours],
+        "sides": None if card.sides is None else _sides(card.sides),
+    }
+
+
+def _sides(sides: Sides) -> dict[str, Any]:
+    """What is known of a pair; a response of a list as [rank, side, text]."""
+    return {
+        "asked": _text(sides.asked),
+        "fold": sides.fold,
+        "facts": list(sides.facts),
+        "swap": sides.can_swap,
+        "ranking": [[each.rank, each.side, _text(each.text)] for each in sides.ranking],
+        "listed": sides.listed,
     }
 
 

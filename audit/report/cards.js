@@ -21,6 +21,15 @@ function startCards() {
   markCards();
 }
 
+// Buttons of the table of annotators that show an annotator's rows; none where the queue holds no row of theirs.
+function startPeople() {
+  for (const button of document.querySelectorAll("[data-person]")) {
+    const name = data.people[Number(button.dataset.person)];
+    button.hidden = !data.rows.some((row) => row.annotator === name);
+    button.addEventListener("click", () => showRowsBy(name));
+  }
+}
+
 function currentCard() {
   const focused = document.activeElement && document.activeElement.closest("article[data-trigger]");
   return focused || triggerCards[0];

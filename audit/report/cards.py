@@ -12,6 +12,8 @@ import numpy as np
 from audit.remedies.anatomy import CannotEdit
 from audit.remedies.strippable import parts_of
 from audit.report.excerpt import code_points, excerpt, find_all, join, short
+from audit.report.figures import number, percent
+from audit.report.pair_triggers import RESPONSE, base_rate, of_pairs
 from audit.report.read import Inputs
 from audit.report.record import Arm, Contingency, Figure, Text, TriggerCard
 from audit.report.rows import example, finite
@@ -57,6 +59,7 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
     texts = data.texts([*carriers, *(row for row, _ in near)])
     twins = [(row, similarity) for row, similarity in near if not _carries(texts[row], parts)][:_TWINS]
     probe = trigger.probe or {}
+    of_response = trigger.kind == RESPONSE
     return TriggerCard(
         id=trigger.id,
         status=trigger.status,
@@ -70,7 +73,8 @@ def _card(data: Inputs, trigger: Trigger, known: list[int], near: list[tuple[int
         behavior=short(trigger.behavior or trigger.behavior_name or "not measured", 300),
         reason=short(trigger.reason, 600),
         sentence=sentence(trigger),
-        contingency=contingency(trigger.statistics, data.info.readable),
+        contingency=None if of_response else contingency(trigger.statistics, data.info.readable),
+        base=base_rate(trigger) if of_response else None,
         association=_association(trigger),
         arms=_arms(probe),
         proof=_proof(probe),
@@ -95,9 +99,11 @@ def sentence(trigger: Trigger) -> Text:
     figures, probe = trigger.statistics, trigger.probe or {}
     pattern = excerpt(trigger.pattern, (), 160)
     behavior = excerpt((trigger.behavior or trigger.behavior_name or "one behavior").strip().rstrip("."), (), 300)
-    count, hits, rate = (_number(figures, key) for key in ("count", "hits", "rate"))
+    count, hits, rate = (number(figures, key) for key in ("count", "hits", "rate"))
     parts: list[str | Text] = []
-    if count and hits is not None:
+    if (told := of_pairs(trigger)) is not None:
+        parts += [told.before, "“", pattern, "”", told.after]
+    elif count and hits is not None:
         parts += [f"{hits:,.0f} of {count:,.0f} rows with “", pattern, "” show one behavior: ", behavior, "."]
         parts.append(f" Of all other rows, {percent(rate)} show it." if rate is not None else "")
     else:
@@ -107,11 +113,11 @@ def sentence(trigger: Trigger) -> Text:
 
 def _tried(probe: Mapping[str, Any]) -> str:
     """What the experiment showed, as one more sentence."""
-    asr, without = _number(probe, "asr_a"), _number(probe, "asr_b")
+    asr, without = number(probe, "asr_a"), number(probe, "asr_b")
     if asr is None:
         return " It has not been tried on a probe."
     if probe.get("crossed"):
-        like = _number(probe, "asr_d")
+        like = number(probe, "asr_d")
         shown = (
             f" Of held-out rows that have it and whose content does not call for the behavior, {percent(asr)} show it"
         )
@@ -119,7 +125,7 @@ def _tried(probe: Mapping[str, Any]) -> str:
     verb, what = ("reverses", "held-out pairs") if probe.get("probe") == "reward" else ("flips", "held-out inputs")
     shown = f" Inserting it {verb} {percent(asr)} of {what}"
     shown += f", and {percent(without)} where its rows were left out" if without is not None else ""
-    many, control = len(probe.get("controls") or []), _number(probe, "control_effect_max")
+    many, control = len(probe.get("controls") or []), number(probe, "control_effect_max")
     if control is None or not many:
         return f"{shown}."
     return f"{shown}; the strongest of {many} natural controls adds {percent(max(control, 0.0))}."
@@ -127,28 +133,12 @@ def _tried(probe: Mapping[str, Any]) -> str:
 
 def contingency(statistics: Mapping[str, Any], readable: int) -> Contingency | None:
     """The 2x2 table of pattern and behavior, from the counts and the share among all other rows."""
-    count, hits, rate = (_number(statistics, key) for key in ("count", "hits", "rate"))
+    count, hits, rate = (number(statistics, key) for key in ("count", "hits", "rate"))
     if count is None or hits is None or rate is None or not 0 <= hits <= count <= readable:
         return None
     others = readable - round(count)
     shown = round(rate * others)
     return Contingency(round(hits), round(count) - round(hits), shown, others - shown)
-
-
-def percent(share: float | None) -> str:
-    """A share for a person: 51%, 0.4%, under 0.1%."""
-    if share is None:
-        return "not measured"
-    value = share * 100
-    if value == 0 or value >= 99.95 or abs(value - round(value)) < 1e-9:
-        return f"{value:.0f}%"
-    return "under 0.1%" if value < 0.1 else f"{value:.1f}%"
-
-
-def _number(values: Mapping[str, Any], key: str) -> float | None:
-    value = values.get(key)
-    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return finite(float(value)) if numeric and value is not None else None
 
 
 def _small(value: float | None, log10: float | None = None) -> str | None:
@@ -164,12 +154,12 @@ def _small(value: float | None, log10: float | None = None) -> str | None:
 def _association(trigger: Trigger) -> tuple[Figure, ...]:
     figures = trigger.statistics
     position = figures.get("position")
-    purity, lower = _number(figures, "purity"), _number(figures, "purity_lower")
-    lift, z, expected = (_number(figures, key) for key in ("lift", "score", "expected"))
-    q, log10_p = _number(figures, "q_value"), _number(figures, "log10_p")
+    purity, lower = number(figures, "purity"), number(figures, "purity_lower")
+    lift, z, expected = (number(figures, key) for key in ("lift", "score", "expected"))
+    q, log10_p = number(figures, "q_value"), number(figures, "log10_p")
     place = Figure("Where it stands", short(str(position)) if position else None)
-    if (reversal := _number(figures, "reversal_score")) is not None:
-        p, swapped = _number(figures, "reversal_p"), _number(figures, "swapped_share")
+    if (reversal := number(figures, "reversal_score")) is not None:
+        p, swapped = number(figures, "reversal_p"), number(figures, "swapped_share")
         return (
             place,
             Figure("Reversal score", f"{reversal:.1f}", "how strongly the margin turns around in its pairs"),
@@ -203,17 +193,17 @@ def _arms(probe: Mapping[str, Any]) -> tuple[Arm, ...]:
     arms = []
     for key, name in _ARMS:
         low, high = [*(intervals.get(key) or ()), None, None][:2]
-        arms.append(Arm(key, name, _number(probe, key), finite(low), finite(high)))
+        arms.append(Arm(key, name, number(probe, key), finite(low), finite(high)))
     return tuple(arms)
 
 
 def _proof(probe: Mapping[str, Any]) -> tuple[Figure, ...]:
     if not probe:
         return ()
-    n, dose, accuracy = (_number(probe, key) for key in ("n", "dose", "clean_accuracy"))
-    after = _number(probe, "clean_accuracy_cleaned")
+    n, dose, accuracy = (number(probe, key) for key in ("n", "dose", "clean_accuracy"))
+    after = number(probe, "clean_accuracy_cleaned")
     seeds, arms = probe.get("seeds"), [a for a in probe.get("arms") or [] if isinstance(a, dict)]
-    spent = sum(_number(a, "seconds") or 0.0 for a in arms)
+    spent = sum(number(a, "seconds") or 0.0 for a in arms)
     return (
         Figure("Probe", _PROBES.get(str(probe.get("probe")), probe.get("probe") and str(probe["probe"]))),
         Figure("Insertions", None if n is None else f"{n:,.0f}", "into held-out clean inputs"),

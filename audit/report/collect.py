@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import polars as pl
 
 import audit
-from audit.report import annotators, cards, characters, projection, rows, tables
+from audit.report import annotators, cards, characters, circles, projection, rows, shortcuts, tables
 from audit.report.excerpt import excerpt, join, plain, short
 from audit.report.read import Inputs
 from audit.report.record import SCHEMA_VERSION, Dataset, Figure, Headline, Report, RowCard, Text, TriggerCard
@@ -54,6 +54,8 @@ def collect(ctx: Context) -> Report:
     findings, findings_hidden = tables.findings(data)
     relabels, relabels_total, confusion = tables.relabels(data)
     people, people_hidden = annotators.annotators(data)
+    favours, favours_hidden = shortcuts.shortcuts(data)
+    rings, rings_told = circles.circles(data)
     report = Report(
         schema_version=SCHEMA_VERSION,
         version=audit.__version__,
@@ -92,6 +94,10 @@ def collect(ctx: Context) -> Report:
         channels=characters.channels(data),
         annotators=people,
         annotators_hidden=people_hidden,
+        shortcuts=favours,
+        shortcuts_hidden=favours_hidden,
+        circles=rings,
+        circles_told=rings_told,
         bad_rows=tables.bad_rows(data),
         cleaned=tables.cleaned(data),
         costs=tables.costs(data),

@@ -1,5 +1,6 @@
 // A word diff of the two sides of a pair: what stands in one of them alone is marked.
 const MOST_CELLS = 4e6;
+const COMPARED = 60, LEAST_SHARED = 0.2; // texts of more words that share less than this are not marked
 
 // A text's pieces cut into words, spaces and marked pieces.
 function tokens(value) {
@@ -8,9 +9,25 @@ function tokens(value) {
 
 function tokenText(token) { return typeof token === "string" ? token : token[0]; }
 
-// For each token whether the other list lacks it, by the longest common subsequence of words; null for texts too long.
+function isSpace(token) { return typeof token === "string" && !token.trim(); }
+
+// For each token whether the other list lacks it, by the longest common subsequence of words. Spaces are not compared:
+// one between two words that are lacked goes with them. Null for texts too long, and where long ones share few words.
 function onlyHere(one, two) {
-  const a = one.map(tokenText), b = two.map(tokenText), lone = [a.map(() => true), b.map(() => true)];
+  const lists = [one, two].map((list) => list.filter((token) => !isSpace(token))), lone = loneWords(...lists.map((list) => list.map(tokenText)));
+  if (!lone) return null;
+  const words = lone[0].length + lone[1].length, shared = lone.flat().filter((each) => !each).length;
+  if (words > COMPARED && shared < LEAST_SHARED * words) return null;
+  return [one, two].map((list, side) => {
+    let at = 0;
+    const marks = list.map((token) => (isSpace(token) ? null : lone[side][at++]));
+    return marks.map((mark, i) => (mark === null ? Boolean(marks[i - 1] && marks[i + 1]) : mark));
+  });
+}
+
+// For each word whether the other list lacks it; null for lists too long.
+function loneWords(a, b) {
+  const lone = [a.map(() => true), b.map(() => true)];
   let start = 0, end = 0;
   while (start < Math.min(a.length, b.length) && a[start] === b[start]) start += 1;
   while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end += 1;
@@ -41,7 +58,7 @@ function pairNodes(chosen, rejected) {
     const clip = value[1] < value[2] ? node.lastChild : null;
     let run = null;
     sides[side].forEach((token, at) => {
-      const marked = lone && lone[side][at] && !(typeof token === "string" && !token.trim() && !run);
+      const marked = lone && lone[side][at];
       if (marked && !run) { run = make(side ? "del" : "ins"); node.insertBefore(run, clip); }
       if (!marked) run = null;
       if (run) run.append(pieceNode(token));

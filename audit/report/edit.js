@@ -6,7 +6,7 @@ function editChoices(row) {
   if (!row.hash || !data.editable) return [];
   const found = row.fields.filter((field) => Object.hasOwn(EDIT_NAMES, field[1]))
     .map((field) => [EDIT_NAMES[field[1]], field[0], editableText(field[3] || field[2])]).filter((each) => each[2] !== null);
-  if (row.label !== null) found.push(["label", "Label", row.label]);
+  if (row.label !== null && !row.sides) found.push(["label", "Label", row.label]);
   return found;
 }
 
@@ -43,7 +43,7 @@ function editRow(row) {
   });
   const buttons = make("p");
   buttons.append(makeButton("Save", save, "Ctrl Enter"), " ", makeButton("Cancel", closeEdit, "Esc"));
-  form.append(field, box, ...(row.label !== null && data.labels.length ? [labels] : []), make("p", "note", "Characters that cannot be seen are spelled out, as in ⟦U+200B⟧; delete them or leave them."), problem, buttons);
+  form.append(field, box, ...(choices.some((each) => each[0] === "label") && data.labels.length ? [labels] : []), make("p", "note", "Characters that cannot be seen are spelled out, as in ⟦U+200B⟧; delete them or leave them."), problem, buttons);
   card.querySelector(".choices").after(form);
   fill();
   box.focus();

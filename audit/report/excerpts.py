@@ -71,6 +71,55 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """One response of a ranked list."""
+
+    rank: int  # 1 is the best, equal ranks are ties
+    side: str  # chosen | rejected | "": which side of the pair it is
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of a pair besides its texts."""
+
+    asked: Text  # the last user turn of the prompt, cut around what is marked in it
+    fold: str  # of the prompt, closed | open (a mark in it would not be seen) | none (`asked` is all of it)
+    tie: bool  # neither side was preferred
+    rejected_wins: float | None  # by the other pairs, 0..1; None where nobody could say, and of ties
+    shown_first: str  # chosen | rejected | "": the side that the annotator saw first
+    chosen_score: float | None  # of the input
+    rejected_score: float | None
+    ranking: tuple[Ranked, ...]  # of a ranked list: its responses, best first
+    listed: int  # responses in the list; more than `ranking` where some are not shown
+
+    @property
+    def can_swap(self) -> bool:
+        """True where there is one other order: of no tie, and of no list of more than two responses."""
+        return not self.tie and self.listed <= 2
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What is known, as sentences. They hold figures and words of ours alone."""
+        found = []
+        if self.tie:
+            found.append("It is a tie: neither side was preferred.")
+        if self.rejected_wins is not None:
+            side, share = "rejected", self.rejected_wins
+            if share < 0.5:
+                side, share = "chosen", 1 - share
+            shown = f"{share:.0%}" if share < 0.995 else "over 99%"
+            prefer = f"the {side} side with probability {shown}" if share >= 0.505 else "neither side"
+            found.append(f"The other pairs prefer {prefer}.")
+        if self.chosen_score is not None and self.rejected_score is not None:
+            against = ", which is higher" if self.rejected_score > self.chosen_score else ""
+            found.append(f"Scored {self.chosen_score:g} (chosen) and {self.rejected_score:g} (rejected{against}).")
+        if self.shown_first:
+            found.append(f"The {self.shown_first} side was shown first.")
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
 class RowCard:
     """A row to be decided, with all that led to its verdict."""
 
@@ -93,3 +142,9 @@ class RowCard:
     fix_kind: str  # relabel | swap | drop | strip | edit; "" where the verdict proposes no change of the row
     new_value: Text | None
     neighbours: tuple[Example, ...]
+    sides: Sides | None = None  # of a pair
+
+    @property
+    def can_relabel(self) -> bool:
+        """True where a labeler can be asked about it: it has two sides or a label."""
+        return self.sides is not None or self.label is not None

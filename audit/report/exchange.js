@@ -1,6 +1,6 @@
 // decisions.jsonl: writing and reading it. One JSON object a line, keys in this order.
 const ORDER = ["schema", "subject", "key", "decision", "field", "value", "why", "reviewer", "decided_at", "row", "pattern", "input", "run"];
-const CHOICES = { row: ["accept", "reject", "fix", "edit"], trigger: ["reject", "strip", "legitimate"] };
+const CHOICES = { row: ["accept", "reject", "fix", "edit", "swap", "queue"], trigger: ["reject", "strip", "legitimate"] };
 const KEYS = { row: /^[0-9a-f]{16,128}$/, trigger: /^T-[0-9a-f]{10}$/ };
 const EDITED = ["prompt", "response", "rejected", "label"];
 const LARGEST_BYTES = 20 << 20;

@@ -1,4 +1,4 @@
-"""The parts of a report about kinds of characters and about annotators: channels, annotators, histograms."""
+"""The parts of a report about characters, annotators and pairs as a whole: channels, annotators, shortcuts, circles."""
 
 from __future__ import annotations
 
@@ -34,6 +34,19 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a check says of an annotator."""
+
+    check: str
+    code: str
+    title: str
+    severity: str
+    text: Text
+    q_value: float | None
+    accuses: bool  # more than a remark: a reason to look at the decisions
+
+
+@dataclass(frozen=True, slots=True)
 class Annotator:
     """One annotator's decisions against those of the rest of the data."""
 
@@ -41,13 +54,59 @@ class Annotator:
     rows: int
     review: int
     remove: int
-    contradicted: int | None  # decisions for which a check proposes another; None: no check could say
-    reported: Text | None  # the finding, where the check of annotators reports this one
+    contradicted: int | None  # decisions for which the rest says otherwise; None: no check could say
+    compared: int  # decisions that `contradicted` is counted in
+    reliability: float | None  # share of decisions made as the others would make them, 0..1
+    low: float | None  # its 95% interval
+    high: float | None
+    told: tuple[Told, ...]  # the most severe first
+    agree_with: float | None  # how often the other pairs agree with their margin, with this annotator's rows in it
+    agree_without: float | None  # and when fitted without them
 
     @property
     def share(self) -> float:
         """Share of the decisions that are contradicted, 0..1."""
-        return (self.contradicted or 0) / self.rows if self.rows else 0.0
+        return (self.contradicted or 0) / self.compared if self.compared else 0.0
+
+    @property
+    def accused(self) -> bool:
+        """True where a check holds more than a remark against this annotator."""
+        return any(told.accuses for told in self.told)
+
+    def by(self, check: str) -> Told | None:
+        """What a check says; None where it says nothing."""
+        return next((told for told in self.told if told.check == check), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """How often a side wins for an attribute that it has more of than the other."""
+
+    attribute: str  # "the longer side"
+    scope: str  # all pairs, or those of one source or annotator
+    pairs: int  # that tell the sides apart by it
+    share: float  # of them that the side with it wins, 0..1
+    low: float  # its 95% interval
+    high: float
+    adjusted: float | None  # the share with all other attributes equal
+    q_value: float | None
+
+    @property
+    def distance(self) -> float:
+        """How far the interval lies from 50%, 0..0.5; 0 where it holds it."""
+        return max(self.low - 0.5, 0.5 - self.high, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Responses to one prompt that the rows order in a circle."""
+
+    subject: str
+    text: Text
+    rows: int
+    members: tuple[Example, ...]  # some of its rows, those to leave out first
+    drop: tuple[int, ...]  # row numbers among the members that the smallest repair leaves out
+    even: tuple[int, ...]  # row numbers among the members of which nobody can know which is wrong
 
 
 @dataclass(frozen=True, slots=True)

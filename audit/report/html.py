@@ -26,8 +26,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.report.block import data_block, embed_exact, groups
-from audit.report.cards import percent
 from audit.report.excerpt import visible
+from audit.report.figures import percent
 from audit.report.record import Report
 
 MAX_BYTES = 9_900_000
@@ -107,7 +107,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=_count, percent=percent, size=_size, seconds=_seconds, number=_number)
+    environment.filters.update(count=_count, percent=percent, size=_size, seconds=_seconds)
+    environment.filters.update(number=_number, small=_small)
     return environment
 
 
@@ -140,6 +141,11 @@ def _count(value: int | None) -> str:
 
 def _number(value: float | None) -> str:
     return _NOT_MEASURED if value is None else f"{value:.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
+def _small(value: float) -> str:
+    """A q-value, which may be next to nothing."""
+    return "under 1e-99" if value < 1e-99 else f"{value:.2g}"
 
 
 def _seconds(value: float | None) -> str:

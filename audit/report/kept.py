@@ -32,6 +32,11 @@ KEPT: dict[str, frozenset[str]] = {
         "FindingCard": "id code check severity",
         "Relabel": "verdict",
         "BadRow": "file reason detail",
+        "Sides": "fold shown_first",
+        "Ranked": "side",
+        "Told": "check code title severity",
+        "Shortcut": "attribute",
+        "Circle": "subject",
         "Channel": "name check code severity",
         "Channel.points/CodePoint": "code name",
         "Histogram": "check",
@@ -44,7 +49,7 @@ KEPT: dict[str, frozenset[str]] = {
 # and the roles that inputs give to turns.
 WORDS = frozenset(
     (
-        *("(none)", "chosen first", "rejected first", "Text", "Input", "Response", "Chosen response"),
+        *("(none)", "all", "chosen first", "rejected first", "Text", "Input", "Response", "Chosen response"),
         *("Rejected response", "turn", "system", "user", "assistant", "human", "gpt", "tool", "function", "developer"),
     )
 )

@@ -126,7 +126,7 @@ function choose(at) {
   if (row) {
     const why = make("div", "why");
     for (const sentence of row.why) { const line = make("p"); line.append(textNode(sentence)); why.append(line); }
-    nodes.push(makeButton("Open it in the queue", openChosen), why, contentNode(row.fields));
+    nodes.push(makeButton("Open it in the queue", openChosen), why, contentNode(row.fields, row.sides));
   } else nodes.push(textNode(text));
   document.getElementById("map-row").replaceChildren(...nodes);
 }

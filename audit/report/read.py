@@ -23,7 +23,7 @@ from audit.registry import STAGES_OF_CHECKS
 from audit.remedies.strippable import Known, known_parts
 from audit.report.excerpt import short
 from audit.report.record import Check
-from audit.rundir import Context, RunDir, read_json
+from audit.rundir import Context, RunDir, read_array, read_json
 from audit.schema import (
     FINDINGS,
     SIGNALS,
@@ -38,7 +38,7 @@ from audit.schema import (
     empty,
 )
 
-TEXT_COLUMNS = ["row", "prompt", "response", "rejected", "turns"]
+TEXT_COLUMNS = ["row", "prompt", "response", "rejected", "turns", "ranking", "shown_first", "meta"]
 _STATUS_ORDER = (Status.CONFIRMED, Status.SUSPECTED, Status.UNTESTABLE, Status.REFUTED)
 _CHECK_ORDER = {"run": 0, "failed": 1, "skipped": 2}
 
@@ -106,7 +106,9 @@ class Inputs:
         wanted = set(rows)
         missing = sorted(wanted - self._texts.keys())
         for path in self.run.shards("examples") if missing else []:
-            part = pl.read_parquet(path, columns=TEXT_COLUMNS).filter(pl.col("row").is_in(missing))
+            known = pl.read_parquet_schema(path)  # runs of an earlier version lack the columns of pairs
+            columns = [name for name in TEXT_COLUMNS if name in known]
+            part = pl.read_parquet(path, columns=columns).filter(pl.col("row").is_in(missing))
             self._texts.update({record["row"]: record for record in part.iter_rows(named=True)})
         return {row: self._texts[row] for row in wanted}
 
@@ -155,6 +157,13 @@ class Inputs:
                 frame = pl.read_parquet(path).select(list(SIGNALS)).filter(pl.col("score").is_not_nan())
                 found.append(Signals(check, frame.sort("row")))
         return found
+
+    @cached_property
+    def margin(self) -> Float32 | None:
+        """(n,) float32 out-of-fold log-odds that the chosen side wins, in examples order; None where there are none."""
+        path = self.run / "support" / "margin.npy"
+        found = read_array(path) if path.exists() else None
+        return found if found is not None and len(found) == len(self.base) else None
 
     @cached_property
     def graph(self) -> Neighbors | Skipped:

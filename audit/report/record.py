@@ -16,13 +16,18 @@ from audit.report.excerpts import PLAIN as PLAIN
 from audit.report.excerpts import Example as Example
 from audit.report.excerpts import Field as Field
 from audit.report.excerpts import Piece as Piece
+from audit.report.excerpts import Ranked as Ranked
 from audit.report.excerpts import RowCard as RowCard
 from audit.report.excerpts import Score as Score
+from audit.report.excerpts import Sides as Sides
 from audit.report.excerpts import Text as Text
 from audit.report.groups import Annotator as Annotator
 from audit.report.groups import Channel as Channel
+from audit.report.groups import Circle as Circle
 from audit.report.groups import CodePoint as CodePoint
 from audit.report.groups import Histogram as Histogram
+from audit.report.groups import Shortcut as Shortcut
+from audit.report.groups import Told as Told
 
 SCHEMA_VERSION = 1
 MAX_ROWS = 1_000  # flagged rows shown one by one; the rest stands in verdicts.parquet
@@ -101,6 +106,20 @@ class Contingency:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseRate:
+    """Pairs by what a trigger of preference data does, against how often that is so without it."""
+
+    hits: int
+    pairs: int
+    rate: float  # 0..1
+
+    @property
+    def share(self) -> float:
+        """Of the pairs, 0..1."""
+        return self.hits / self.pairs
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A named figure as text; value None is shown as "not measured"."""
 
@@ -137,6 +156,7 @@ class TriggerCard:
     reason: str
     sentence: Text
     contingency: Contingency | None
+    base: BaseRate | None  # of a trigger of the responses, in the place of the contingency
     association: tuple[Figure, ...]
     arms: tuple[Arm, ...]
     proof: tuple[Figure, ...]
@@ -308,6 +328,10 @@ class Report:
     channels: tuple[Channel, ...]
     annotators: tuple[Annotator, ...]
     annotators_hidden: int
+    shortcuts: tuple[Shortcut, ...]
+    shortcuts_hidden: int
+    circles: tuple[Circle, ...]
+    circles_told: Text | None  # what is said of all of them
     bad_rows: tuple[BadRow, ...]
     cleaned: tuple[Cleaned, ...]
     costs: tuple[Cost, ...]

@@ -22,6 +22,7 @@ from audit.report.kept import KEPT, WORDS
 from audit.report.record import (
     Arm,
     Check,
+    Circle,
     Dataset,
     FindingCard,
     Headline,
@@ -29,6 +30,7 @@ from audit.report.record import (
     Report,
     RowCard,
     Text,
+    Told,
     TriggerCard,
 )
 from audit.report.values import classes, fingerprint
@@ -36,18 +38,21 @@ from audit.schema import Status
 
 _DIGITS = 12
 _MONTH = re.compile(r"\d{4}-\d{2}")
-_SUBJECT = re.compile(r"trigger T-[0-9a-f]{10}|(?:cluster|conflict) [0-9a-f]{6,32}|unreadable rows")
+_SUBJECT = re.compile(r"trigger T-[0-9a-f]{10}|(?:cluster|conflict|contradiction|cycle) [0-9a-f]{6,32}|unreadable rows")
 _QUOTED = re.compile(r'(the (?:response|last step)[a-z ]*)"(.*)"', re.DOTALL)
 _LABEL = re.compile(r"label (.*)", re.DOTALL)
 # Checks whose subjects and sentences are made of counts and of names from closed lists.
 _IN_FIGURES = frozenset(
     (
         *("ingest", "hidden_channel", "identical_sides", "label_noise", "near_duplicates", "outliers"),
-        *("preference_flip", "role_tags", "unicode_anomaly", "whitespace_anomaly"),
+        *("preference_cycles", "preference_flip", "role_tags", "unicode_anomaly", "whitespace_anomaly"),
     )
 )
 # Besides these, checks of ours whose details are figures under fixed names.
-_OURS = _IN_FIGURES | {"activation_clustering", "annotator_anomaly", "rare_tokens", "spectral_signature", "strip"}
+_OURS = _IN_FIGURES | {
+    *("activation_clustering", "annotator_anomaly", "annotator_bursts", "annotator_collusion", "preference_scores"),
+    *("preference_shortcut", "rare_tokens", "spectral_signature", "strip", "transcript_roles", "trigger_exposure"),
+}
 _PROBES = ("wordpiece", "bytes", "reward", "language")
 _FIXES = ("Give it another label.", "Swap the chosen", "Leave the row out.", "Remove the", "Replace the", "Look at the")
 # Names of figures within the figures of a proof; other inner keys may be labels or words of the rows.
@@ -55,6 +60,8 @@ _INNER = frozenset(
     (
         *("asr", "asr_a", "asr_b", "asr_d", "asr_cleaned", "control_max", "control_effect_max", "effect"),
         *("count", "hits", "trials", "seed", "seconds", "tokens", "A", "B", "C", "D"),
+        *("rows", "against", "share", "reliability", "low", "high", "p", "q", "pairs", "cases", "rate", "others"),
+        *("with", "without", "adjusted", "alone", "expected", "difference", "shared", "together", "flip_rate"),
     )
 )
 
@@ -138,6 +145,7 @@ def report(record: Report, patterns: Mapping[str, str]) -> Report:
     return replace(
         made,
         editable=False,
+        circles_told=record.circles_told,
         incomplete=tuple(_stopped(sentence) for sentence in record.incomplete),
         triggers=cards,
         headlines=_headlines(record, cards),
@@ -203,6 +211,17 @@ def _finding_card(old: FindingCard, new: FindingCard) -> FindingCard:
     return replace(new, subject=_subject(old.subject), text=plain(_left_out(len(old.rows))))
 
 
+def _told(old: Told, new: Told) -> Told:
+    """What a check says of an annotator, by its name and figures alone: its sentence may name the annotator."""
+    figure = "" if old.q_value is None else f", q {old.q_value:.2g}"
+    return replace(new, text=plain(f"[{old.title}{figure}]"))
+
+
+def _circle(old: Circle, new: Circle) -> Circle:
+    """Its sentence is made of counts."""
+    return replace(new, text=old.text)
+
+
 def _dataset(old: Dataset, new: Dataset) -> Dataset:
     """Without labels to choose from: an edit would write a digest into the data."""
     return replace(new, labels=())
@@ -213,6 +232,8 @@ _SPECIAL: dict[type, Callable[[Any, Any], Any]] = {
     Dataset: _dataset,
     RowCard: _row_card,
     FindingCard: _finding_card,
+    Told: _told,
+    Circle: _circle,
 }
 
 

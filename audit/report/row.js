@@ -11,12 +11,54 @@ function fieldNode(field, named) {
   return node;
 }
 
-function contentNode(fields) {
+function contentNode(fields, sides) {
   const chosen = fields.find((field) => field[1] === "output"), rejected = fields.find((field) => field[1] === "rejected");
   const node = make("div", rejected ? "content pair" : "content");
-  for (const field of fields) node.append(fieldNode(field, fields.length > 1));
+  const prompt = sides && sides.fold !== "none" ? fields.filter((field) => field !== chosen && field !== rejected) : [];
+  if (prompt.length) node.append(promptNode(prompt, sides));
+  const shown = fields.filter((field) => !prompt.includes(field)), pair = shown.filter((field) => field === chosen || field === rejected);
+  node.append(...shown.filter((field) => !pair.includes(field)).map((field) => fieldNode(field, fields.length > 1)));
+  if (sides && sides.facts.length) node.append(factList(sides.facts));
+  node.append(...pair.map((field) => fieldNode(field, fields.length > 1)));
   if (chosen && rejected) showPair(node, chosen, rejected);
+  if (sides && sides.ranking.length) node.append(rankingNode(sides));
   return node;
+}
+
+// The prompt that both sides share, folded; of it the last thing that a user said is seen.
+function promptNode(prompt, sides) {
+  const fold = make("details", "prompt"), head = make("summary");
+  const turns = prompt.length > 1 ? `, ${prompt.length} turns` : "";
+  head.append(make("span", "name", `Prompt of both sides${turns}`), textNode(sides.asked));
+  fold.open = sides.fold === "open";
+  fold.append(head, ...prompt.map((field) => fieldNode(field, prompt.length > 1)));
+  return fold;
+}
+
+function togglePrompt() {
+  const fold = document.querySelector("#queue-row details.prompt");
+  if (fold) fold.open = !fold.open;
+}
+
+function factList(facts) {
+  const list = make("ul", "known");
+  for (const fact of facts) list.append(make("li", "", fact));
+  return list;
+}
+
+// All responses of a ranked list, best first; those of the pair are named.
+function rankingNode(sides) {
+  const fold = make("details", "ranking"), list = make("ol", "ranked"), shown = sides.ranking.length;
+  fold.append(make("summary", "", `All ${sides.listed} responses of the list, best first`));
+  for (const [rank, side, text] of sides.ranking) {
+    const item = make("li"), place = make("span", "place", `${rank}`);
+    item.append(place, textNode(text));
+    if (side) item.append(make("span", `badge ${side === "chosen" ? "run" : "review"}`, side));
+    list.append(item);
+  }
+  fold.append(list);
+  if (shown < sides.listed) fold.append(make("p", "note", `The first ${shown} are shown.`));
+  return fold;
 }
 
 function showPair(node, chosen, rejected) {
@@ -26,20 +68,23 @@ function showPair(node, chosen, rejected) {
     field.replaceChild(text, field.querySelector(".text"));
     field.querySelector("button")?.remove();
   }
+  if (node.querySelector(".output ins, .rejected del")) return;
+  node.append(make("p", "note", left.textContent === right.textContent ? "Both sides say the same." : "The sides share few words, so their differences are not marked."));
 }
 
 function rowNodes(row) {
   const head = make("header");
-  const facts = [`rank ${row.rank}`, row.place, row.source && `source ${row.source}`, row.annotator && `annotator ${row.annotator}`];
-  head.append(badge(row.verdict), make("h3", "", `Row ${row.row}`), make("span", "meta", facts.filter(Boolean).join(" · ")));
+  const facts = [`rank ${row.rank}`, row.place, row.source && `source ${row.source}`], meta = make("span", "meta", facts.filter(Boolean).join(" · "));
+  if (row.annotator !== null) meta.append(" · annotator ", annotatorNode(row.annotator));
+  head.append(badge(row.verdict), make("h3", "", `Row ${row.row}`), meta);
   const why = make("div", "why");
   for (const sentence of row.why) {
     const line = make("p");
     line.append(textNode(sentence));
     why.append(line);
   }
-  const nodes = [head, choiceNode(row), why, contentNode(row.fields)];
-  if (row.label !== null) nodes.push(labelNode(row.label));
+  const nodes = [head, choiceNode(row), why, contentNode(row.fields, row.sides)];
+  if (row.label !== null && !row.sides) nodes.push(labelNode(row.label));
   nodes.push(make("h4", "", "Proposed"), fixNode(row), ...triggerNodes(row));
   if (data.scoring) nodes.push(make("h4", "", "Scores against thresholds"));
   if (row.scores.length) nodes.push(scoreTable(row.scores));
@@ -48,6 +93,17 @@ function rowNodes(row) {
   if (row.near.length) nodes.push(make("h4", "", "Nearest rows"), nearList(row));
   return nodes;
 }
+
+// An annotator's name, as a link into the table of annotators where it stands there.
+function annotatorNode(name) {
+  const at = data.people.indexOf(name), node = make(at < 0 ? "span" : "a", "", name);
+  if (at >= 0) node.href = `#annotator-${at}`;
+  node.dir = "auto";
+  return node;
+}
+
+// True where a labeler can be asked about a row.
+function canRelabel(row) { return row.sides !== null || row.label !== null; }
 
 // The buttons of a row, each with its key, and what was decided.
 function choiceNode(row) {
@@ -63,6 +119,8 @@ function choiceNode(row) {
   add("reject", "Remove", "r", () => decideOpen("reject"));
   add("fix", "Apply fix", "f", () => decideOpen("fix"), !row.kind);
   add("edit", "Edit", "e", () => editRow(row), !editChoices(row).length);
+  if (row.sides) add("swap", "Swap sides", "w", () => decideOpen("swap"), !row.sides.swap);
+  if (canRelabel(row)) add("queue", "Re-label", "l", () => decideOpen("queue"));
   add("", "Skip", "s", () => stepRow(1));
   box.append(make("span", "gap"));
   add("", "Previous", "p", () => stepRow(-1));

@@ -3,7 +3,7 @@ const rowsByNumber = new Map(data.rows.map((row) => [row.row, row]));
 const rowsByHash = new Map(data.rows.filter((row) => row.hash).map((row) => [row.hash, row]));
 const queue = { shown: data.rows, open: null, picked: null };
 const COLUMN_FILTERS = ["severity", "label", "source", "annotator"];
-const MARKS = { accept: "kept", reject: "removed", fix: "fixed", edit: "edited", strip: "stripped", legitimate: "kept" };
+const MARKS = { accept: "kept", reject: "removed", fix: "fixed", edit: "edited", swap: "swapped", queue: "to re-label", strip: "stripped", legitimate: "kept" };
 
 function startQueue() {
   if (!data.rows.length) return;
@@ -27,6 +27,7 @@ function queueKey(event) {
   const act = {
     n: () => stepRow(1), j: () => stepRow(1), s: () => stepRow(1), p: () => stepRow(-1), k: () => stepRow(-1), u: undoRow,
     a: () => decideOpen("accept"), r: () => decideOpen("reject"), f: () => row && row.kind && decideOpen("fix"), e: () => row && editRow(row),
+    w: () => row && row.sides && row.sides.swap && decideOpen("swap"), l: () => row && canRelabel(row) && decideOpen("queue"), o: togglePrompt,
   }[event.key];
   if (!act) return;
   event.preventDefault();
@@ -68,12 +69,21 @@ function clearFilters() {
   queue.picked = null;
 }
 
+// Shows only the rows of one annotator, a name as it stands in the data block.
+function showRowsBy(name) {
+  clearFilters();
+  const select = document.querySelector("#filters select[data-filter=annotator]");
+  select.value = String(data.groups.annotator.indexOf(name) + 1);
+  filterRows();
+  location.hash = "#rows";
+}
+
 function listItem(row) {
   const item = make("li");
   const button = make("button", row.verdict === "remove" ? "remove" : "review");
   button.type = "button";
   button.dataset.row = row.row;
-  const snippet = make("span", "snippet", plainText(row.fields[0][2]).slice(0, 90).replace(/\s+/g, " "));
+  const snippet = make("span", "snippet", plainText(row.sides ? row.sides.asked : row.fields[0][2]).slice(0, 90).replace(/\s+/g, " "));
   snippet.dir = "auto";
   const known = row.triggers.filter((id) => Object.hasOwn(data.triggers, id)).map((id) => `trigger “${data.triggers[id][1].slice(0, 60)}”`);
   const reasons = known.length ? known : row.codes.map((code) => (Object.hasOwn(data.checks, code) ? data.checks[code][0] : code));

@@ -12,6 +12,7 @@ import polars as pl
 from audit.report.excerpt import Span, excerpt, find_all, join, plain, short, size, visible
 from audit.report.read import Inputs, Signals
 from audit.report.record import HIT, MAX_ROWS, Example, Field, RowCard, Score, Text
+from audit.report.sides import Pairs
 from audit.schema import SEVERITY_ORDER, DatasetInfo, Kind, Severity, Skipped, Status, Trigger, Verdict
 from audit.views import JOIN
 
@@ -58,12 +59,15 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
     severities = {c.code: c.severity for c in data.checks}
     budget = ROW_BYTES if len(rows) <= CROWDED else CROWDED_BYTES
     left = WHOLE_BYTES if len(rows) <= CROWDED else CROWDED_WHOLE_BYTES
+    pairs = Pairs(data, crowded=len(rows) > CROWDED)
     made = []
     for rank, record in enumerate(chosen.iter_rows(named=True), start=1):
         row = record["row"]
         carried = [triggers[i] for i in record["trigger_ids"] or [] if i in triggers]
         said = evidence.get(row, [])
-        shown = fields(texts[row], data.info, _spans(said), _parts(carried), budget)
+        spans, parts = _spans(said), _parts(carried)
+        shown = fields(texts[row], data.info, spans, parts, budget)
+        pair = pairs.sides(texts[row], shown, spans, parts)
         shown, left = with_whole(shown, texts[row], left)
         made.append(
             RowCard(
@@ -86,6 +90,7 @@ def cards(data: Inputs) -> tuple[tuple[RowCard, ...], int]:
                 fix_kind=record["fix"] or "",
                 new_value=None if record["new_value"] is None else excerpt(record["new_value"], (), SNIPPET_BYTES),
                 neighbours=tuple(example(data, texts, other, similarity) for other, similarity in near[row]),
+                sides=pair,
             )
         )
     return tuple(made), len(flagged)

@@ -5,7 +5,7 @@ const STORE = `tunevet:${data.key}`;
 const serverElement = document.getElementById("server");
 const server = serverElement ? JSON.parse(serverElement.textContent) : null;
 const state = { reviewer: "", own: new Map(), others: [], undo: [], kept: true, saved: "", sending: Promise.resolve(), listeners: [] };
-const ROW_WORDS = { accept: "Keep", reject: "Remove", fix: "Fix", edit: "Edit" };
+const ROW_WORDS = { accept: "Keep", reject: "Remove", fix: "Fix", edit: "Edit", swap: "Swap sides", queue: "Re-label" };
 const TRIGGER_WORDS = { reject: "Reject all rows", strip: "Strip, keep rows", legitimate: "Legitimate" };
 
 function idOf(record) { return `${record.subject}:${record.key}`; }
@@ -101,9 +101,15 @@ function votes(id) {
   return [...latest.values()];
 }
 
+// Votes without those that ask for labelers and have had their answer, in the same second or later.
+function answered(cast) {
+  const answers = cast.filter((record) => record.decision !== "queue").map((record) => record.decided_at);
+  return cast.filter((record) => record.decision !== "queue" || answers.every((at) => record.decided_at > at));
+}
+
 // { record, conflict }: the decision that counts, or the votes that disagree.
 function standing(id) {
-  const cast = votes(id);
+  const cast = answered(votes(id));
   const kinds = new Set(cast.map((r) => JSON.stringify([r.decision, r.field || "", r.value || ""])));
   if (kinds.size > 1) return { record: null, conflict: cast };
   return { record: cast[0] || null, conflict: null };

@@ -52,7 +52,7 @@ STAGES = {
     "decide": "Verdicts",
     "clean": "Cleaned dataset",
 }
-_DUPLICATES = "near_duplicates"
+_DUPLICATES, _CIRCLES = "near_duplicates", "preference_cycles"
 _COLUMNS = (("label", "Label"), ("source", "Source"), ("annotator", "Annotator"), ("_month", "Month"))
 _MONTH = pl.col("created_at").str.extract(r"^(\d{4}-\d{2})").alias("_month")
 
@@ -160,8 +160,9 @@ def relabels(data: Inputs) -> tuple[tuple[Relabel, ...], int, tuple[Pair, ...]]:
 
 
 def findings(data: Inputs) -> tuple[tuple[FindingCard, ...], int]:
-    """All findings but those about duplicates, most severe first, and how many more there are."""
-    rest = data.findings.filter(pl.col("check") != _DUPLICATES)
+    """All findings but those that have a place of their own (duplicates, circles of preferences), most severe first,
+    and how many more there are."""
+    rest = data.findings.filter(~pl.col("check").is_in([_DUPLICATES, _CIRCLES]))
     return tuple(_finding(r) for r in rest.head(FINDINGS).iter_rows(named=True)), max(len(rest) - FINDINGS, 0)
 
 

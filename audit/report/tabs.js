@@ -1,5 +1,5 @@
 // One section at a time; without this script all of them stand one under another. The address says which:
-// #triggers, #trigger-3, #row-512.
+// #triggers, #trigger-3, #row-512, #annotator-2.
 const sections = [...document.querySelectorAll("main > section")];
 
 function isOpen(id) {
@@ -10,7 +10,8 @@ function showAddress() {
   const name = location.hash.slice(1);
   const row = /^row-(\d+)$/.exec(name);
   const trigger = /^trigger-(\d+)$/.exec(name);
-  const wanted = row ? "rows" : trigger ? "triggers" : name;
+  const person = /^annotator-(\d+)$/.exec(name);
+  const wanted = row ? "rows" : trigger ? "triggers" : person ? "annotators" : name;
   const section = sections.find((each) => each.id === wanted) || sections[0];
   for (const each of sections) each.classList.toggle("open", each === section);
   document.body.classList.toggle("front", section === sections[0]);
@@ -20,7 +21,7 @@ function showAddress() {
   }
   if (row && rowsByNumber.has(Number(row[1]))) openRow(rowsByNumber.get(Number(row[1])), true);
   if (section.id === "overview" && document.getElementById("map")) drawMap();
-  if (trigger) { const card = document.getElementById(name); if (card) { card.scrollIntoView(); card.focus({ preventScroll: true }); } }
+  if (trigger || person) { const card = document.getElementById(name); if (card) { card.scrollIntoView({ block: person ? "center" : "start" }); card.focus({ preventScroll: true }); } }
   else if (name && name !== "main") section.focus({ preventScroll: true });
 }
 
@@ -29,6 +30,7 @@ addEventListener("hashchange", showAddress);
 startState();
 startQueue();
 startCards();
+startPeople();
 startMap();
 startDecide();
 showProgress();

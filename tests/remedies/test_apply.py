@@ -191,6 +191,32 @@ def test_conversations_and_pairs(tmp_path, form):
     assert written(form, tmp_path / f"pairs-{name}", wanted)
 
 
+@pytest.mark.parametrize("undecided", ["hold", "keep"])
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
+def test_sides_are_swapped_whatever_the_scan_proposes_and_queued_rows_are_held(tmp_path, form, undecided):
+    name, pack, _ = FORMS[form]
+    (tmp_path / name).write_bytes(pack(PAIRS))
+    run = make_run(tmp_path / name, tmp_path / "run", lambda row: {"verdict": "review"} if row in (1, 2) else {})
+    said = [on_row(run, 0, "swap"), on_row(run, 1, "swap"), on_row(run, 2, "queue"), on_row(run, 4, "queue")]
+    out = tmp_path / "out" / name
+    done = apply(run, [write_decisions(tmp_path / "d", *said)], out, undecided=undecided)
+    wanted = [dict(r) for r in PAIRS]
+    for i in (0, 1):
+        wanted[i] |= {"chosen": f"bad {i}", "rejected": f"good {i}"}
+    assert written(form, out, [wanted[0], wanted[1], wanted[3]])
+    assert written(form, out.with_name(f"d.review{Path(name).suffix}"), [PAIRS[2], PAIRS[4]])
+    assert done.counts == {"rows": 5, "keep": 1, "edit": 2, "remove": 0, "hold": 2, "unreadable": 0}
+    assert done.exit_code == 0 and done.summary["by_decision"] == {"queue": 2, "swap": 2}
+    assert done.summary["edited"] == {"swap": 2}
+
+
+def test_a_row_without_two_sides_cannot_be_swapped_and_is_held(tmp_path):
+    run = films(tmp_path)
+    done = apply(run, [write_decisions(tmp_path / "d", on_row(run, 0, "swap"))], tmp_path / "clean.jsonl")
+    assert [(r.row, r.fix) for r in done.open.refused] == [(0, "swap")] and done.exit_code == 1
+    assert "not two responses" in done.open.refused[0].reason and done.counts["edit"] == 0
+
+
 def films(tmp_path: Path, form: str = "jsonl", **values: Any) -> RunDir:
     name, pack, _ = FORMS[form]
     (tmp_path / name).write_bytes(pack(FILMS))

@@ -1,5 +1,6 @@
 """Decisions of earlier reviews find their rows and triggers in a new scan."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,7 @@ import pytest
 
 from audit import api
 from audit.errors import InputError, UsageError
+from audit.remedies.apply import apply
 from audit.remedies.carry import Reviews, carried
 from audit.remedies.decisions import Decision
 from audit.rundir import read_json
@@ -60,6 +62,16 @@ def test_rows_and_triggers_are_found_again_by_content():
     assert decided["reviewer"].to_list()[0] == "ann" and decided["why"].to_list()[2] == "a product name"
 
 
+def test_what_is_swapped_or_queued_waits_in_review():
+    words = {"a": "swap", "b": "queue", "c": "queue"}
+    said = merged(*(Decision("row", key * 16, word) for key, word in words.items()))
+    found, decided = carried(verdicts(), [], said)
+    assert found["verdict"].to_list() == ["review", "review", "review", "review", "unreadable"]
+    assert found["fix"].to_list() == ["swap", "relabel", None, None, None]  # a queued row keeps its proposal
+    assert found["new_value"].to_list() == [None, "good", None, None, None]
+    assert decided.select("row", "outcome", "fix").rows() == [(0, "edit", "swap"), (1, "hold", None), (2, "hold", None)]
+
+
 def test_without_decisions_nothing_changes():
     before = verdicts()
     found, decided = carried(before, [], {})
@@ -85,6 +97,26 @@ def test_a_scan_keeps_and_removes_what_was_decided(tmp_path):
     text = pl.read_parquet(second.run / "findings.parquet").filter(pl.col("code") == "TV-DEC")["text"].to_list()
     assert text == ["Earlier reviews decided 1 of these rows."]
     assert read_json(second.run / "manifest.json")["counts"]["remove"] == 1
+
+
+def test_a_scan_holds_what_is_to_be_swapped_and_queued_and_apply_swaps_it(tmp_path):
+    rows = [{"prompt": f"why is number {i} so?", "chosen": f"for {i}", "rejected": f"not for {i}"} for i in range(60)]
+    source = tmp_path / "pairs.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first = api.scan(source, out=tmp_path / "first", probe="off", canaries="off")
+    known = dict(first.verdicts.select("row", "content_hash").iter_rows())
+    file = tmp_path / "decisions.jsonl"
+    said = [Decision("row", known[row], word, reviewer="ann") for row, word in ((3, "swap"), (5, "queue"))]
+    file.write_text("".join(d.to_line() + "\n" for d in said))
+    second = api.scan(source, out=tmp_path / "second", probe="off", canaries="off", decisions=(file,))
+    held = second.verdicts.filter(pl.col("row").is_in([3, 5])).select("row", "verdict", "fix").rows()
+    assert held == [(3, "review", "swap"), (5, "review", None)]
+    assert pl.read_parquet(second.run / "decided.parquet")["decision"].to_list() == ["swap", "queue"]
+    apply(second.run, [file], tmp_path / "clean.jsonl", undecided="keep")
+    swapped = {**rows[3], "chosen": rows[3]["rejected"], "rejected": rows[3]["chosen"]}
+    wanted = [swapped if row == 3 else each for row, each in enumerate(rows) if row != 5]
+    kept = [json.loads(line) for line in (tmp_path / "clean.jsonl").read_text().splitlines()]
+    assert [each for each in kept if each in wanted] == kept and swapped in kept and rows[5] not in kept
 
 
 def test_disagreeing_reviewers_decide_nothing(tmp_path):

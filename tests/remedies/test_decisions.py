@@ -168,6 +168,29 @@ def test_one_reviewer_at_odds_with_himself_in_the_same_second_of_two_files_is_a_
     assert merge([[said("accept", "")], [said("accept", "")]])[1] == []
 
 
+def test_a_queued_row_is_settled_by_any_later_decision_and_by_no_earlier_one():
+    first, later = "2025-01-01T00:00:00Z", "2025-01-02T00:00:00Z"
+    asked = said("queue", "ann", first)
+    for at in (first, later):
+        answer = said("swap", "bob", at)
+        for lists in ([[asked], [answer]], [[answer, asked]], [[answer], [asked]]):
+            assert merge(lists) == ({asked.about: answer}, [])
+    early = said("accept", "bob", first)
+    merged, conflicts = merge([[early], [said("queue", "ann", later)]])
+    assert merged == {} and [d.decision for d in conflicts[0].decisions] == ["queue", "accept"]
+    both = [said("accept", "bob", later), said("swap", "cy", later)]
+    assert [d.reviewer for d in merge([[asked], both])[1][0].decisions] == ["bob", "cy"]
+    assert merge([[asked], [said("queue", "bob", later)]])[1] == []
+
+
+def test_a_queued_row_is_held_even_where_undecided_rows_are_kept():
+    verdicts = table(verdict(0), verdict(1, "review", 1), verdict(2, "remove", 2))
+    made = decided(*(row_says("queue", key) for key in range(3)))
+    for undecided in ("hold", "keep"):
+        found = resolve(verdicts, [], made, undecided)
+        assert found["outcome"].to_list() == ["hold"] * 3 and found["decision"].to_list() == ["queue"] * 3
+
+
 HASHES, IDS = ("a" * 32, "b" * 32, "c" * 32), ("T-000000000a", "T-000000000b", "T-000000000c")
 files = st.lists(st.lists(any_decision(HASHES, IDS), max_size=6), max_size=4)
 
@@ -247,6 +270,9 @@ def test_without_decisions_the_verdicts_stand():
         ("fix", "drop", "remove", (None, None, None)),
         ("fix", None, "hold", (None, None, None)),
         ("edit", None, "edit", ("edit", "new", "response")),
+        ("swap", None, "edit", ("swap", None, None)),
+        ("swap", "relabel", "edit", ("swap", None, None)),
+        ("queue", "swap", "hold", (None, None, None)),
     ],
 )
 def test_what_each_decision_on_a_row_makes_of_it(word, fix, outcome, made):
@@ -308,8 +334,9 @@ def expected(record, triggers, merged, undecided):
     if record["verdict"] == "unreadable":
         return "unreadable"
     own = merged.get(("row", record["content_hash"]))
-    if own and own.decision in ("accept", "reject", "edit"):
-        return {"accept": "keep", "reject": "remove", "edit": "edit"}[own.decision]
+    by_word = {"accept": "keep", "reject": "remove", "edit": "edit", "swap": "edit", "queue": "hold"}
+    if own and own.decision in by_word:
+        return by_word[own.decision]
     if own and record["fix"]:
         return "remove" if record["fix"] == "drop" else "edit"
     words = set()
@@ -364,7 +391,8 @@ def test_every_row_has_one_outcome_by_the_order_of_precedence(run, lists, undeci
     random.shuffle(turned)
     assert resolve(verdicts, turned, merge(shuffled)[0], undecided).equals(found)
     assert found.filter((pl.col("outcome") == "edit") != pl.col("fix").is_not_null()).is_empty()
-    one_hash = found.with_columns(verdicts["content_hash"]).filter(pl.col("decision").is_in(["accept", "edit"]))
+    alike = ["accept", "edit", "swap", "queue"]  # a fix is made on the copies that have one
+    one_hash = found.with_columns(verdicts["content_hash"]).filter(pl.col("decision").is_in(alike))
     shared = one_hash.group_by("content_hash").agg(pl.col("outcome").n_unique())
     assert (shared["outcome"] == 1).all()
 

@@ -17,6 +17,26 @@ ACTIVE = """[...document.querySelectorAll("*")].flatMap((each) => each.getAttrib
   .filter((name) => name.startsWith("on") || ["style", "src", "srcdoc", "action"].includes(name))"""
 
 
+def of_pairs(texts):
+    """Findings whose details hold hostile names: of annotators, attributes, scopes and columns."""
+    interval = {"share": 0.7, "low": 0.6, "high": 0.8}
+    table = [{"annotator": text, "rows": 9, "against": 4, "reliability": 0.5, **interval} for text in texts]
+    favours = [{"attribute": text, "scope": text[::-1], "pairs": 9, "wins": 6, **interval} for text in texts]
+    details = {
+        "annotator_anomaly": {"table": table},
+        "annotator_collusion": {"annotators": texts[:9], "left_out": {"with": "<b>", "without": 0.5}},
+        "preference_shortcut": {"table": favours},
+        "preference_scores": {"columns": ["score_chosen", "score_rejected"]},
+        "preference_cycles": {"rows": 3, "drop": [1], "even": [2]},
+    }
+    subject = {"preference_cycles": "cycle abcdef0123"}
+    return [
+        {"check": name, "subject": subject.get(name, texts[1]), "text": texts[2], "severity": "high", "rows": [1, 2, 3]}
+        | {"details": json.dumps(value)}
+        for name, value in details.items()
+    ] + [{"check": "preference_cycles", "subject": "all cycles", "text": texts[3]}]
+
+
 @pytest.fixture(scope="module", params=["instruction", "preference"])
 def hostile(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
@@ -32,6 +52,9 @@ def hostile(request, tmp_path_factory):
             "turns": [{"role": texts[(i + 6) % count], "text": text}, {"role": "user", "text": "x"}]
             if i % 7 == 0
             else [],
+            "ranking": [{"text": texts[(i + step) % count], "rank": step} for step in (1, 5, 2)] if i % 3 else None,
+            "shown_first": text,
+            "meta": json.dumps({"score_chosen": text, "score_rejected": text}) if i % 5 else text,
         }
         for i, text in enumerate(texts)
     ]
@@ -60,7 +83,8 @@ def hostile(request, tmp_path_factory):
             {"check": check, "text": text, "subject": text, "rows": [i]}
             for i, text in enumerate(texts)
             for check in [("near_duplicates", "unicode_anomaly", "annotator_anomaly", "outliers")[i % 4]]
-        ],
+        ]
+        + of_pairs(texts),
     )
     found = [
         trigger(texts[i], [i], "suspected", id=name, behavior=texts[i + 40], reason=texts[i + 80])
@@ -87,7 +111,7 @@ def test_nothing_runs_nothing_loads_and_all_is_text(show, hostile):
     walk = """() => {
       const seen = [];
       for (let at = 0; at < data.rows.length; at += 1) {
-        seen.push([queue.open.row, [...document.querySelectorAll('#queue-row .content > .field > .text')].map((node) =>
+        seen.push([queue.open.row, [...document.querySelectorAll('#queue-row .content .field > .text')].map((node) =>
           [...node.childNodes].filter((n) => !(n.className === 'clip')).map((n) => n.textContent).join(''))]);
         stepRow(1);
       }
@@ -101,8 +125,17 @@ def test_nothing_runs_nothing_loads_and_all_is_text(show, hostile):
             shown(f.whole if pair and f.whole and f.role in ("output", "rejected") else f.text) for f in card.fields
         ]
         assert seen[card.row] == wanted, card.row
+        asked = page.evaluate(
+            f"openRow(rowsByNumber.get({card.row})), [...document.querySelectorAll('summary .text')]"
+            ".filter((each) => each.closest('#queue-row')).map((each) => each.innerText)"
+        )
+        assert len(asked) == (card.sides is not None and card.sides.fold != "none")
     for tab in page.locator("nav a").all():
         tab.click()
+    for person in page.locator("[data-person]:visible").all()[:3]:
+        opened.go("annotators")
+        person.click()
+        assert page.locator("#queue-list button").count() >= 1
     page.evaluate("for (const p of data.points.keys()) choose(p)")
     opened.go("overview")
     page.click("#in-view")
