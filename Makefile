@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH ?= ../shared/bench
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-scale clean
+.PHONY: demo test test-slow lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-scale clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -56,6 +56,9 @@ bench-prove: $(STAMP)
 
 bench-correlations: $(STAMP)
 	$(HARNESS) correlations $(OPTIONS)
+
+bench-preference: $(STAMP)
+	$(HARNESS) preference $(OPTIONS)
 
 # Takes about half an hour and 8 GB of disk; MORE="--rows 100000" for a tenth of it.
 bench-scale: $(STAMP)

@@ -1,5 +1,5 @@
 """The command line of the harness: see `python -m benchmarks --help`, or `make bench`, `bench-detect`, `bench-clean`,
-`bench-floor`, `bench-prove` and `bench-correlations`."""
+`bench-floor`, `bench-prove`, `bench-correlations` and `bench-preference`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.scans import Settings
 def main(words: list[str] | None = None) -> int:
     """Runs one part. Returns 0, 1 when something has no result, or 2 without benchmark cases."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("part", choices=("cases", "detect", "clean", "floor", "prove", "correlations"))
+    parser.add_argument("part", choices=("cases", "detect", "clean", "floor", "prove", "correlations", "preference"))
     parser.add_argument("--bench", type=Path, default=Path("../shared/bench"), help="folder with cases/ and score.py")
     parser.add_argument("--only", default="", help="cases, corpora or families whose name holds this")
     parser.add_argument("--probe", choices=("off", "quick", "full"), default="off")
@@ -61,6 +61,10 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         from benchmarks import correlations
 
         return correlations.run(bench, settings)
+    if options.part == "preference":
+        from benchmarks import preference
+
+        return preference.run(bench, settings)
     from benchmarks import floor
 
     plan = floor.Plan.of(
