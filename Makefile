@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH ?= ../shared/bench
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-scale clean
+.PHONY: demo test test-slow test-verify test-crash test-hostile test-determinism lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-scale clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,6 +22,22 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Prints at its end: classes, files, silent losses or changes, crashes of the parent.
+test-hostile: $(STAMP)
+	$(BIN)/python -m pytest -q tests/hostile -m "hostile or not hostile"
+
+# Kills and refuses at every step, and prints how many it tried; half an hour on 2 cores.
+test-crash: $(STAMP)
+	$(BIN)/python -m pytest tests/crash -m "crash or not crash"
+
+# Prints how many of 24 variants of a real scan are equal; a quarter of an hour on 2 cores.
+test-determinism: $(STAMP)
+	$(BIN)/python -m pytest -q tests/determinism -m "slow or not slow"
+
+# Prints how many cases of tampering were caught.
+test-verify: $(STAMP)
+	$(BIN)/python -m pytest tests/verify
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

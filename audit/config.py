@@ -41,6 +41,11 @@ class ModelConfig(_Settings):
     max_tokens: int = Field(128, ge=16, le=8192)
     tokens_per_batch: int = Field(2_048, ge=64)
     neighbors: int = Field(10, ge=1, le=256)
+    lock: str = ""  # models.lock that every model is held against; one beside the configuration file when empty
+
+    def facts(self) -> dict[str, Any]:
+        """What results depend on. Not on where the lock lies: what it holds is checked at every load."""
+        return self.model_dump(exclude={"lock"})
 
 
 class MiningConfig(_Settings):

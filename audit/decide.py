@@ -3,8 +3,9 @@
 A row is removed when a confirmed trigger claims it: it holds the trigger's core and shows the behavior. Rows
 that hold the core without the behavior stay; those whose behavior cannot be judged go to review, and so do
 rows that a suspected trigger claims, or one that no probe could test. Of the rest,
-what the checks flag is ranked, and the first of them go to review within a budget: a person's time. A score
-alone removes nothing. What people decided in earlier reviews stands above all of this.
+what the checks flag is ranked, and the first of them go to review within a budget: a person's time. Near copies that
+contradict each other go there too, one question a group. A score alone removes nothing: that is a law, and a run that
+breaks it fails. What people decided in earlier reviews stands above all of this.
 """
 
 from __future__ import annotations
@@ -18,31 +19,22 @@ from typing import Any
 import polars as pl
 
 from audit.errors import ConservationError
-from audit.provenance import digest
 from audit.registry import STAGES_OF_CHECKS
-from audit.remedies.carry import Reviews, carried, is_legitimate, mark
-from audit.rundir import Context, RunDir, read_json, write_frame, write_json
-from audit.schema import FINDINGS, SEVERITY_ORDER, VERDICTS, Severity, Status, Trigger, Verdict
+from audit.remedies import slices, told
+from audit.remedies.carry import Reviews, carried, mark
+from audit.remedies.ranking import Check, Flagged, borderline, flagged
+from audit.remedies.told import BAD_ROWS_CODE, CONFLICT_CODE, TRIGGER_CODE
+from audit.rundir import Context, RunDir, read_array, read_json, write_frame, write_json
+from audit.schema import FINDINGS, VERDICTS, Severity, Status, Trigger, Verdict
 
-TRIGGER_CODE = "TV-TRG"
-BAD_ROWS_CODE = "TV-BAD"
-REVIEWED_CODE = "TV-DEC"
+__all__ = ["BAD_ROWS_CODE", "TRIGGER_CODE", "Check", "build", "claimed_rows", "decide"]
+
 # Of preference carriers, the share that must be swapped for all of them to count as swapped: single pairs
 # cannot be judged, a margin model is wrong on many. The second is enough where so few pairs cannot tell it from 1.
 _WHOLLY_SWAPPED = 0.8
 _LARGELY_SWAPPED = 0.6
+_SLICED = ["row", "prompt", "response", "label", "source", "annotator"]
 _LISTED_SHARE = 0.25  # of the review budget that the rows of triggers that look honest may take
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A check that ran: its code, severity and threshold, and its scores by row."""
-
-    name: str
-    code: str
-    severity: Severity
-    threshold: float
-    signals: pl.DataFrame
 
 
 @dataclass(slots=True)
@@ -61,25 +53,42 @@ def decide(
     checks: Sequence[Check],
     triggers: Sequence[Trigger],
     budget_rows: int,
+    disputed: Mapping[int, int] | None = None,
 ) -> pl.DataFrame:
     """VERDICTS, one row a record position, in order. `ledger` has `row` and `reason`; `hashes` maps readable
-    rows to content hashes; `triggers` claim rows; at most `budget_rows` rows go to review for their scores."""
+    rows to content hashes; `triggers` claim rows; at most `budget_rows` rows go to review for their scores; `disputed`
+    rows, which contradict a near copy, go there besides, without a proposal."""
+    return _decided(ledger, hashes, flagged(checks, budget_rows), triggers, budget_rows, disputed or {})[0]
+
+
+def _decided(
+    ledger: pl.DataFrame,
+    hashes: Mapping[int, str],
+    order: Sequence[Flagged],
+    triggers: Sequence[Trigger],
+    budget_rows: int,
+    disputed: Mapping[int, int],
+) -> tuple[pl.DataFrame, set[int]]:
+    """VERDICTS, and the rows that went to review for their scores."""
     state: dict[int, _Row] = {}
     for trigger in triggers:
         _claim(state, trigger)
     room, listed = budget_rows, int(budget_rows * _LISTED_SHARE)
     for trigger in triggers:
-        taken = _listed(state, trigger, listed)
-        room, listed = room - taken, listed - taken
-    flagged = _flagged(checks)
-    for row, marks in flagged:
+        held = _listed(state, trigger, listed)
+        room, listed = room - held, listed - held
+    for row in disputed:
+        _dispute(state.setdefault(row, _Row()))
+    taken = set()
+    for row, marks in order:
         entry = state.setdefault(row, _Row())
-        entry.codes += [code for code in dict.fromkeys(m[2] for m in marks) if code not in entry.codes]
-        entry.score = max(entry.score, float(marks[0][1]))
+        entry.codes += [code for code in dict.fromkeys(m.code for m in marks) if code not in entry.codes]
+        entry.score = max(entry.score, float(marks[0].excess))
         if entry.verdict is Verdict.KEEP and room > 0:
             entry.verdict, room = Verdict.REVIEW, room - 1
-        if entry.fix is None and entry.verdict is Verdict.REVIEW:
-            entry.fix, entry.new_value = next(((m[3], m[4]) for m in marks if m[3]), (None, None))
+            taken.add(row)
+        if entry.fix is None and entry.verdict is Verdict.REVIEW and row not in disputed:
+            entry.fix, entry.new_value = next(((m.fix, m.new_value) for m in marks if m.fix), (None, None))
     records: list[dict[str, Any]] = []
     plain = _Row()
     for row, reason in ledger.select("row", "reason").iter_rows():
@@ -97,7 +106,14 @@ def decide(
                 "trigger_ids": [] if unreadable else entry.trigger_ids,
             }
         )
-    return pl.DataFrame(records, schema=VERDICTS)
+    return pl.DataFrame(records, schema=VERDICTS), taken
+
+
+def _dispute(entry: _Row) -> None:
+    """One of near copies that contradict each other: a person is asked, whatever copies or scores say."""
+    entry.codes.append(CONFLICT_CODE)
+    if entry.verdict is Verdict.KEEP:
+        entry.verdict, entry.score = Verdict.REVIEW, 1.0
 
 
 def _listed(state: dict[int, _Row], trigger: Trigger, room: int) -> int:
@@ -135,23 +151,6 @@ def _claim(state: dict[int, _Row], trigger: Trigger) -> None:
             entry.verdict = verdict
 
 
-Mark = tuple[int, float, str, str | None, str | None]
-
-
-def _flagged(checks: Sequence[Check]) -> list[tuple[int, list[Mark]]]:
-    """Rows that some check flags, most urgent first: by severity, by how far over the threshold, by row."""
-    marks: dict[int, list[Mark]] = {}
-    for check in checks:
-        over = check.signals.filter(pl.col("score").is_not_nan() & (pl.col("score") >= check.threshold))
-        scale = max(abs(check.threshold), 1e-9)
-        for row, score, fix, value in over.select("row", "score", "fix", "new_value").iter_rows():
-            urgency = (SEVERITY_ORDER.index(check.severity), round(score / scale, 6), check.code, fix, value)
-            marks.setdefault(row, []).append(urgency)
-    for found in marks.values():
-        found.sort(key=lambda m: (-m[0], -m[1], m[2]))
-    return sorted(marks.items(), key=lambda item: (-item[1][0][0], -len(item[1]), -item[1][0][1], item[0]))
-
-
 def claimed_rows(trigger: Trigger, rows: Sequence[int], accuracy: float) -> list[int]:
     """The rows that a trigger claims, of its carriers' positions: those that show the behavior. For swapped
     preferences single pairs cannot be judged: when the carriers as a whole read as swapped, all of them."""
@@ -169,8 +168,7 @@ def claimed_rows(trigger: Trigger, rows: Sequence[int], accuracy: float) -> list
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
-    """Writes triggers.json, findings.parquet and verdicts.parquet. Raises ConservationError when a record
-    position has no verdict or two."""
+    """Writes triggers.json, findings.parquet and verdicts.parquet. Raises ConservationError as `check_laws` does."""
     run, info = ctx.run, ctx.run.dataset()
     examples = run.examples(["row", "content_hash"])
     rows = examples["row"].to_list()
@@ -182,24 +180,41 @@ def build(ctx: Context, unit: str) -> list[Path]:
         if (said := reviews.on(trigger)) is not None:
             mark(trigger, said)
     checks, findings = _read_checks(run)
-    findings = pl.concat([findings, _trigger_findings(triggers), _bad_rows_finding(info.bad)])
-    budget = int(ctx.config.review.budget * info.readable)
-    verdicts = decide(
-        run.ledger(["row", "reason"]),
-        dict(zip(rows, examples["content_hash"].to_list(), strict=True)),
-        checks,
-        triggers,
-        max(budget, _noise_rows(findings, info.readable)),
-    )
+    budget = max(int(ctx.config.review.budget * info.readable), _noise_rows(findings, info.readable))
+    disputed, order = _disputed(run, rows), flagged(checks, budget)
+    named = dict(zip(rows, examples["content_hash"].to_list(), strict=True))
+    verdicts, taken = _decided(run.ledger(["row", "reason"]), named, order, triggers, budget, disputed)
     verdicts, decided = carried(verdicts, triggers, reviews.merged)
-    findings = pl.concat([findings, _review_finding(reviews, decided)])
-    if verdicts["row"].to_list() != list(range(info.rows)):
-        raise ConservationError(f"{len(verdicts)} verdicts for {info.rows} record positions")
+    check_laws(verdicts, info.rows, triggers, decided)
+    alarms = slices.shrunk(run.examples(_SLICED), verdicts, info.kind, ctx.config.review.undecided)
+    more = [told.trigger_findings(triggers), told.bad_rows_finding(info.bad), told.review_finding(reviews, decided)]
+    more += [told.conflict_finding(disputed), told.borderline_finding(borderline(checks, order, taken))]
+    findings = pl.concat([findings, *more, slices.slice_findings(alarms)])
     write_json(run.triggers, [t.to_dict() for t in triggers])
     write_frame(run.findings, findings.sort("severity", "code", "id"))
     write_frame(run.verdicts, verdicts)
     write_frame(run / "decided.parquet", decided)
     return [run.triggers, run.findings, run.verdicts, run / "decided.parquet"]
+
+
+def check_laws(verdicts: pl.DataFrame, rows: int, triggers: Sequence[Trigger], decided: pl.DataFrame) -> None:
+    """Raises ConservationError when a record position has no verdict or two, or when a row is removed that neither a
+    confirmed trigger claims nor a person decided about: no score and no vote of copies removes a row."""
+    if verdicts["row"].to_list() != list(range(rows)):
+        raise ConservationError(f"{len(verdicts)} verdicts for {rows} record positions")
+    claimed = {row for t in triggers if t.status == Status.CONFIRMED for row in t.rows}
+    removed = set(verdicts.filter(pl.col("verdict") == Verdict.REMOVE)["row"].to_list())
+    if loose := sorted(removed - claimed - set(decided["row"].to_list())):
+        raise ConservationError(
+            f"{len(loose)} rows are removed without a confirmed trigger or a person's decision, the first is {loose[0]}"
+        )
+
+
+def _disputed(run: RunDir, rows: Sequence[int]) -> dict[int, int]:
+    """Row -> group of near copies that contradict each other."""
+    path = run / "support" / "disputed.npy"
+    groups = read_array(path).tolist() if path.exists() else [-1] * len(rows)
+    return {row: group for row, group in zip(rows, groups, strict=True) if group >= 0}
 
 
 def _margin_accuracy(run: RunDir) -> float:
@@ -229,65 +244,3 @@ def _noise_rows(findings: pl.DataFrame, readable: int) -> int:
         if (facts.get("noise_rate_lower") or 0.0) >= 0.01:
             rates.append(float(facts["noise_rate"]))
     return int(min(max(rates, default=0.0), 0.2) * readable)
-
-
-def _trigger_findings(triggers: Sequence[Trigger]) -> pl.DataFrame:
-    severity = {Status.CONFIRMED: Severity.HIGH, Status.SUSPECTED: Severity.MEDIUM}
-    records = [
-        {
-            "id": f"trigger-{t.id}",
-            "code": TRIGGER_CODE,
-            "check": "triggers",
-            "subject": f"trigger {t.id}",
-            "score": t.statistics.get("score"),
-            "q_value": t.statistics.get("q_value"),
-            "severity": str(
-                Severity.INFO if is_legitimate(t.statistics) else severity.get(Status(t.status), Severity.INFO)
-            ),
-            "text": f"{t.status.capitalize()} trigger {t.display}: {t.behavior}; {t.reason}.",
-            "rows": t.rows[:200],
-            "details": "{}",
-        }
-        for t in triggers
-    ]
-    return pl.DataFrame(records, schema=FINDINGS)
-
-
-def _review_finding(reviews: Reviews, decided: pl.DataFrame) -> pl.DataFrame:
-    """What earlier reviews decided here, and where they disagree."""
-    if not reviews.files:
-        return pl.DataFrame(schema=FINDINGS)
-    found, split = len(decided), len(reviews.conflicts)
-    disagree = f"; on {split:,} rows and triggers reviewers disagree, and these count as undecided" if split else ""
-    record = {
-        "id": f"decisions-{digest(sorted(reviews.merged))[:10]}",
-        "code": REVIEWED_CODE,
-        "check": "decisions",
-        "subject": "earlier reviews",
-        "score": float(found),
-        "q_value": None,
-        "severity": str(Severity.MEDIUM if split else Severity.INFO),
-        "text": f"Earlier reviews decided {found:,} of these rows{disagree}.",
-        "rows": decided["row"].head(200).to_list(),
-        "details": json.dumps({"conflicts": [c.sentence() for c in reviews.conflicts[:50]]}),
-    }
-    return pl.DataFrame([record], schema=FINDINGS)
-
-
-def _bad_rows_finding(bad: Mapping[str, int]) -> pl.DataFrame:
-    if not bad:
-        return pl.DataFrame(schema=FINDINGS)
-    listed = ", ".join(f"{count} {reason}" for reason, count in sorted(bad.items()))
-    record = {
-        "id": f"unreadable-{digest(sorted(bad.items()))[:10]}",
-        "code": BAD_ROWS_CODE,
-        "check": "ingest",
-        "subject": "unreadable rows",
-        "score": float(sum(bad.values())),
-        "q_value": None,
-        "severity": str(Severity.MEDIUM),
-        "text": f"{sum(bad.values())} records could not be read and were kept aside: {listed}.",
-        "rows": [],
-        "details": json.dumps(dict(bad), sort_keys=True),
-    }
-    return pl.DataFrame([record], schema=FINDINGS)

@@ -83,7 +83,7 @@ def _device(config: Config) -> list[Fact]:
 def _model(config: Config) -> Fact:
     try:
         weights: Any = importlib.import_module("audit.models.weights")
-        files = weights.resolve(config.model.name)
+        files = weights.resolve(config.model.name, config.model.lock)
     except TunevetError as error:
         return Fact("model", BAD, str(error))
     hashed = next((h for n, h in sorted(files.hashes.items()) if n.endswith(".safetensors")), "")
@@ -98,7 +98,7 @@ def _language_model(config: Config) -> list[Fact]:
         return []
     try:
         language: Any = importlib.import_module("audit.models.language")
-        files = language.find(probe.language_model, probe.language_model_tuning)
+        files = language.find(probe.language_model, probe.language_model_tuning, config.model.lock)
     except TunevetError as error:
         return [Fact("language model", BAD, str(error))]
     hashed = sum(name.endswith(".safetensors") for name in files.hashes)

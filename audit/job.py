@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from audit import config as configuration
+from audit import durable, pipeline, registry
 from audit import outcome as outcomes
-from audit import pipeline, registry
 from audit.config import Config
 from audit.errors import InputError, NothingScanned, TunevetError, UsageError, WriteFailed
 from audit.manifest import write_manifest
+from audit.models.lock import NAME as LOCK
 from audit.outcome import Outcome
 from audit.pipeline import Call, UnitResult
 from audit.provenance import digest
@@ -105,12 +105,12 @@ def audit_run(
         started = datetime.now(UTC)
         prepared()
         pipeline.prepare(run.path, config)
-        run.manifest.unlink(missing_ok=True)
+        durable.remove(run.manifest)
         try:
             results = engine.run(str(run.path), listener)
         except (TunevetError, KeyboardInterrupt) as error:
-            if made and isinstance(error, UsageError):
-                shutil.rmtree(run.path)  # nothing was read: leave no trace of a request that cannot be met
+            if made and isinstance(error, UsageError) and not (run / "done").exists():
+                durable.remove_tree(run.path)  # nothing was read: leave no trace of a request that cannot be met
             else:
                 _stopped(run, config, engine, started, error)
             raise
@@ -133,9 +133,10 @@ def refuse_foreign(run: RunDir) -> None:
     """Raises UsageError for a path that is a file, or a folder with files of another kind in it."""
     if run.path.exists() and not run.path.is_dir():
         raise UsageError(f"{run.path} is a file, but a run directory is a folder; choose another -o")
-    if run.path.is_dir() and not run.config.exists():
-        strange = [p.name for p in run.path.iterdir() if p.name not in (".lock", "input")]
-        if strange:
+    if run.path.is_dir():
+        names = {path.name for path in run.path.iterdir()} - {".lock", "input"}
+        strange = {name for name in names if not durable.is_temporary(name)}
+        if strange and not run.config.exists():  # asked last: another scan may write it at this moment, before all else
             raise UsageError(f"{run.path} is neither empty nor a run directory; choose another -o")
 
 
@@ -161,8 +162,12 @@ def names_hub(config: Config) -> bool:
 
 
 def load_settings(path: Path) -> Config:
-    """A configuration file, with a relative `source` taken from the file's own folder. Raises ConfigError."""
+    """A configuration file, with a relative `source` and models lock taken from the file's own folder, where a
+    `models.lock` is in force without being named. Raises ConfigError."""
     config = configuration.load(path)
+    lock = path.resolve().parent / (config.model.lock or LOCK)
+    if config.model.lock or lock.is_file():
+        config = config.model_copy(update={"model": config.model.model_copy(update={"lock": str(lock)})})
     beside = path.resolve().parent / config.source
     if config.source and not Path(config.source).is_absolute() and (beside.exists() or is_glob(config.source)):
         config = config.model_copy(update={"source": str(beside)})

@@ -13,32 +13,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from audit import config as configuration
-from audit import registry
+from audit import durable, registry
 from audit.config import Config
 from audit.errors import TunevetError, UnitFailed, UsageError
-from audit.provenance import digest, sha256_file
+from audit.provenance import digest
 from audit.rundir import Context, RunDir, write_bytes, write_json
 from audit.schema import NoProgress, Progress
+from audit.stages import BY_NAME, STAGES, Stage, language_model, tagger
 
-ALL = ("all",)
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A row of the table. `settings` names what of the configuration this stage depends on."""
-
-    name: str
-    title: str
-    version: int
-    target: str  # "module:function", called with (Context, unit), returns the paths it wrote
-    reads: tuple[str, ...]
-    settings: Callable[[Config, str], Any]
-    units: Callable[[RunDir, Config], tuple[str, ...]] = lambda run, config: ALL
-    tags: tuple[str, ...] = ()
-    required: bool = True  # a failed unit ends the run; else it is recorded and the run is incomplete
+__all__ = [
+    "BY_NAME",
+    "STAGES",
+    "Stage",
+    "UnitResult",
+    "execute",
+    "execute_local",
+    "is_finished",
+    "prepare",
+    "run_unit",
+    "units",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,198 +48,11 @@ class UnitResult:
     error: str = ""
 
 
-def _ingest_settings(config: Config, unit: str) -> Any:
-    from audit.sources import fingerprint
-
-    return [config.ingest.model_dump(), config.source, config.name, fingerprint(config)]
-
-
-def _decisions(config: Config) -> list[str]:
-    """The hashes of the files of earlier reviews. Raises UsageError where one cannot be read."""
-    try:
-        return [sha256_file(Path(path)) for path in config.review.decisions]
-    except OSError as error:
-        raise UsageError(f"the decisions in {error.filename} cannot be read: {error.strerror}") from None
-
-
-def _detector_settings(config: Config, unit: str) -> Any:
-    return [config.detectors.get(unit, {}), registry.detectors()[unit].version]
-
-
-def _detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return _checks(config, after_proof=False)
-
-
-def _probe_detector_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return _checks(config, after_proof=True)
-
-
-def _checks(config: Config, after_proof: bool) -> tuple[str, ...]:
-    found = registry.detectors()
-    return tuple(name for name in found if name not in config.skip and found[name].needs_proof == after_proof)
-
-
-def _shard_units(run: RunDir, config: Config) -> tuple[str, ...]:
-    return run.dataset().shards
-
-
-def _patterns_settings(config: Config, unit: str) -> Any:
-    mining = config.mining
-    return [mining.min_support, mining.max_words, mining.max_patterns, *_tagger(config).values()]
-
-
-def _tagger(config: Config) -> dict[str, str]:
-    """What the tags depend on; empty without a tagger. Raises InputError, UntrustedModel."""
-    if not config.mining.tagger:
-        return {}
-    from audit.models import tagger
-
-    return tagger.identity(config.mining.tagger)
-
-
-def _language_model(config: Config) -> dict[str, str]:
-    """What a proof with a language model depends on; empty without one. Raises InputError, UntrustedModel."""
-    if config.probe.mode == "off" or not config.probe.language_model:
-        return {}
-    from audit.models import language
-
-    return language.identity(config.probe.language_model, config.probe.language_model_tuning)
-
-
-def _canaries_settings(config: Config, unit: str) -> Any:
-    if config.canaries == "off":
-        return ["off", config.probe.mode]
-    settings = [config.mining.model_dump(), config.probe.model_dump(), config.model.model_dump(), config.seed]
-    return [config.canaries, *settings, *_tagger(config).values(), *_language_model(config).values()]
-
-
-STAGES: tuple[Stage, ...] = (
-    Stage("ingest", "Reading rows", 2, "audit.sources:ingest", (), _ingest_settings, tags=("io",)),
-    Stage(
-        "embeddings",
-        "Embedding examples",
-        1,
-        "audit.artifacts.embeddings:build",
-        ("ingest",),
-        lambda c, u: c.model.model_dump(exclude={"neighbors"}),
-        units=_shard_units,
-        tags=("gpu",),
-    ),
-    Stage(
-        "neighbors",
-        "Nearest neighbours",
-        1,
-        "audit.artifacts.neighbors:build",
-        ("ingest", "embeddings"),
-        lambda c, u: c.model.neighbors,
-    ),
-    Stage(
-        "behaviors",
-        "Behaviors",
-        4,
-        "audit.artifacts.behaviors:build",
-        ("ingest", "embeddings"),
-        lambda c, u: c.mining.min_support,
-    ),
-    Stage(
-        "patterns",
-        "Patterns",
-        3,
-        "audit.artifacts.patterns:build",
-        ("ingest",),
-        _patterns_settings,
-    ),
-    Stage(
-        "support",
-        "Expected behavior",
-        3,
-        "audit.artifacts.support:build",
-        ("ingest", "embeddings", "neighbors", "behaviors"),
-        lambda c, u: [c.mining.folds, c.seed],
-    ),
-    Stage(
-        "detect",
-        "Detectors",
-        1,
-        "audit.detectors:run",
-        ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
-        _detector_settings,
-        units=_detector_units,
-        required=False,
-    ),
-    Stage(
-        "mine",
-        "Mining triggers",
-        4,
-        "audit.triggers.mining:build",
-        ("ingest", "embeddings", "neighbors", "behaviors", "patterns", "support"),
-        lambda c, u: [c.mining.model_dump(), c.model.model_dump(), c.seed],
-        tags=("gpu",),
-    ),
-    Stage(
-        "confirm",
-        "Proving triggers",
-        4,
-        "audit.proof.confirm:build",
-        ("ingest", "embeddings", "behaviors", "patterns", "support", "mine"),
-        lambda c, u: [c.probe.model_dump(), c.model.model_dump(), c.seed, *_language_model(c).values()],
-        tags=("gpu",),
-    ),
-    Stage(
-        "examine",
-        "Detectors on probe",
-        1,
-        "audit.detectors:run",
-        ("ingest", "confirm"),
-        _detector_settings,
-        units=_probe_detector_units,
-        required=False,
-    ),
-    Stage(
-        "canaries",
-        "Canaries",
-        2,
-        "audit.proof.canaries:build",
-        ("ingest", "embeddings", "behaviors", "patterns", "support", "mine", "confirm"),
-        _canaries_settings,
-        tags=("gpu",),
-        required=False,
-    ),
-    Stage(
-        "decide",
-        "Verdicts",
-        3,
-        "audit.decide:build",
-        ("ingest", "support", "detect", "confirm", "examine"),
-        lambda c, u: [c.review.budget, list(c.skip), _decisions(c)],
-    ),
-    Stage(
-        "clean",
-        "Cleaned dataset",
-        1,
-        "audit.remedies.clean:build",
-        ("ingest", "decide"),
-        lambda c, u: c.review.undecided,
-        tags=("io",),
-    ),
-    Stage(
-        "report",
-        "Report",
-        1,
-        "audit.report:build",
-        ("ingest", "embeddings", "neighbors", "detect", "examine", "canaries", "decide", "clean"),
-        lambda c, u: [c.model_dump()],
-    ),
-)
-
-BY_NAME = {stage.name: stage for stage in STAGES}
-
-
 def prepare(run_path: Path | str, config: Config) -> RunDir:
     """Makes a run directory and stores the settings in it. Raises ConfigError, InputError, UntrustedModel."""
     registry.check_settings(config.detectors, config.skip)
-    _tagger(config)  # a missing one should end the scan before it begins
-    _language_model(config)
+    tagger(config)  # a missing one should end the scan before it begins
+    language_model(config)
     run = RunDir(run_path)
     write_bytes(run.config, config.to_toml().encode())
     return run
@@ -267,8 +76,8 @@ def run_unit(run_dir: str, stage: str, unit: str, progress: Progress | None = No
     failure = run / "failed" / f"{stage}-{unit}.json"
     if run.is_done(stage, unit, key):
         return UnitResult(stage, unit, "skipped", 0.0)
-    run.marker(stage, unit).unlink(missing_ok=True)
-    failure.unlink(missing_ok=True)
+    durable.remove(run.marker(stage, unit))
+    durable.remove(failure)
     module, _, function = row.target.partition(":")
     started = time.perf_counter()
     _reset_peak()
@@ -327,10 +136,10 @@ def _forget(run: RunDir, stage: str, wanted: tuple[str, ...]) -> None:
     folder = run / "done" / stage
     for marker in folder.glob("*.json") if folder.exists() else []:
         if marker.stem not in wanted:
-            marker.unlink()
+            durable.remove(marker)
     for failure in (run / "failed").glob(f"{stage}-*.json"):
         if failure.stem.removeprefix(f"{stage}-") not in wanted:
-            failure.unlink()
+            durable.remove(failure)
 
 
 def _reset_peak() -> None:

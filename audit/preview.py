@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
-from audit import views
+from audit import durable, views
 from audit.config import Config
 from audit.errors import NothingScanned
 from audit.proof.canary_draw import COPIES, LEAST_ROWS, TRAININGS
@@ -50,7 +49,7 @@ class Estimate:
 def ingested(config: Config, progress: Progress | None = None) -> Iterator[RunDir]:
     """A source read into a temporary run directory, which is gone afterwards. Raises InputError,
     NothingScanned."""
-    with TemporaryDirectory(prefix="tunevet-") as folder:
+    with durable.temporary_folder("tunevet-") as folder:
         run = RunDir(folder)
         write_bytes(run.config, config.to_toml().encode())
         ingest(Context(run, config, progress or NoProgress()), "all")

@@ -1,62 +1,42 @@
 """A run directory: where everything lies, how it is written, and how a unit of work says that it is done.
 
-All writing of this project goes through `atomic_file`: a temporary name in the same folder, fsync, rename,
-fsync of the folder. A unit of work writes its outputs first and its marker last; the marker holds the key
-of what the unit depended on and the hashes of what it wrote. Killed at any point and started again, a run
-ends with the same bytes.
+All writing goes through `audit.durable`, which writes a file whole or not at all. A unit of work writes its outputs
+first and its marker last; the marker holds the key of what the unit depended on and the hashes of what it wrote.
+Killed at any point and started again, a run ends with the same bytes.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from audit import durable
 from audit.config import Config
-from audit.errors import InputError, RunBusy, WriteFailed
+from audit.durable import atomic_file, write_bytes
+from audit.errors import InputError
+from audit.lock import held
 from audit.provenance import sha256_file
 from audit.schema import DatasetInfo, Progress
 
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` for writing bytes; on success it becomes `path`, on any error
-    nothing is left. Raises WriteFailed when the system refuses (disk full, read-only, quota)."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise WriteFailed(f"writing {path} failed: {error.strerror or error}") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a whole file atomically."""
-    with atomic_file(path) as handle:
-        handle.write(data)
+__all__ = [
+    "Context",
+    "RunDir",
+    "atomic_file",
+    "read_array",
+    "read_json",
+    "write_array",
+    "write_bytes",
+    "write_frame",
+    "write_json",
+]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -179,23 +159,11 @@ class RunDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds this run directory for one process. Raises RunBusy with the holder's pid. The kernel
-        releases the lock when the holder dies."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise WriteFailed(f"cannot use {self.path} as a run directory: {error.strerror}") from error
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                holder = handle.read().strip() or "unknown"
-                raise RunBusy(f"{self.path} is in use by process {holder}; wait for it or use -o") from None
-            handle.truncate(0)
-            handle.write(str(os.getpid()))
-            handle.flush()
+        """Holds this run directory for one process, and takes away what killed ones left half-written. Raises RunBusy
+        with the holder, WriteFailed. The kernel releases the lock when the holder dies."""
+        durable.make_folder(self.path, 0o700)
+        with held(self.path / ".lock", str(self.path)):
+            durable.sweep(self.path)
             yield
 
 

@@ -1,6 +1,4 @@
-"""Tables, records and protocols that every room shares. *Signals are about examples, findings about
-anything else, verdicts about what to do.* This module imports nothing of ours but `errors`.
-"""
+"""Tables and records of all rooms. *Signals are about examples, findings about all else, verdicts about what to do.*"""
 
 from __future__ import annotations
 
@@ -60,9 +58,8 @@ TURNS = pl.List(pl.Struct({"role": pl.String, "text": pl.String}))
 RANKING = pl.List(pl.Struct({"text": pl.String, "rank": pl.Int32}))
 TIE = "tie"  # the label of a pair of which neither side was preferred
 
-# `row` is the 0-based position in the input, across its files in order; rows that could not be read have
-# a position but no example, so `row` may jump. Everything that is "aligned with examples" follows this
-# table's order, not `row`.
+# `row` is the 0-based position in the input, across its files in order; rows that could not be read have a position
+# but no example, so `row` may jump. Everything that is "aligned with examples" follows this table's order, not `row`.
 EXAMPLES: dict[str, Any] = {
     "row": pl.Int64,
     "content_hash": pl.String,
@@ -80,8 +77,7 @@ EXAMPLES: dict[str, Any] = {
     "meta": pl.String,  # JSON of every column that is none of the above
 }
 
-# One row a record position. `raw` holds the exact bytes of a text format's record without its
-# separator; it is null for columnar formats, whose values stand in originals/.
+# One row a record position. `raw`: exact bytes without the separator; null for columnar: see originals/.
 LEDGER: dict[str, Any] = {
     "row": pl.Int64,
     "file": pl.Int32,  # index into DatasetInfo.files
@@ -139,6 +135,8 @@ class InputFile:
     sha256: str
     records: int
     layout: dict[str, Any] = field(default_factory=dict)  # what the writer needs: header, dialect, nesting
+    stream_bytes: int = -1  # text: so many bytes of the decompressed stream are in rows and regions
+    stream_sha256: str = ""  # of these bytes; empty for columnar files, and where reading ended on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +159,7 @@ class DatasetInfo:
     files: tuple[InputFile, ...]
     fingerprint: str  # SHA-256 over the files' hashes, in order
     note: str = ""
+    no_rows: tuple[InputFile, ...] = ()  # readable files that hold no rows
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -168,7 +167,8 @@ class DatasetInfo:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> DatasetInfo:
         values = dict(raw)
-        values["files"] = tuple(InputFile(**f) for f in values["files"])
+        for name in ("files", "no_rows"):
+            values[name] = tuple(InputFile(**f) for f in values.get(name, ()))
         for name in ("columns", "labels", "shards"):
             values[name] = tuple(values[name])
         return cls(**values)
@@ -265,6 +265,7 @@ class Support:
     label_probability: Float32 | None = None  # (n, C) rows sum to 1, C = DatasetInfo.labels; else None
     margin: Float32 | None = None  # (n,) preference: out-of-fold log-odds that chosen wins; else None
     accuracy: float = float("nan")  # of label_probability or margin, out of fold
+    disputed: Int32 | None = None  # (n,) group of near copies that contradict each other, -1 for none
 
     @property
     def probability(self) -> Float32:
@@ -300,8 +301,7 @@ class Trigger:
 
     @property
     def looks_honest(self) -> bool:
-        """True for a suspect that mining does not suspect: a word or a task that the probe learns and whose rows,
-        without it, are like one another. A person is shown it; its rows are held back only within the budget."""
+        """True for a suspect that mining does not suspect; its rows are held back only within the budget."""
         return self.status == Status.SUSPECTED and not self.statistics.get("suspected", True)
 
     def to_dict(self) -> dict[str, Any]:

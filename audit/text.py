@@ -110,7 +110,7 @@ def _special() -> re.Pattern[str]:
 def _general_word() -> re.Pattern[str]:
     """`WORD` with combining marks and scripts without spaces. No class overlaps its neighbour: linear."""
     mark = f"[{mark_class()}]"
-    letters = rf"[^\W_{UNSPACED}]+(?:{mark}+[^\W_{UNSPACED}]*)*"
+    letters = rf"[^\W_{UNSPACED}]+(?:{mark}[^\W_{UNSPACED}]*)*"
     return re.compile(rf"{letters}(?:['’]{letters})*|[^\W_]{mark}*|[^\w\s]|_")
 
 

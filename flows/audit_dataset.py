@@ -36,7 +36,8 @@ def audit_dataset(run_dir: str) -> State[Any]:
     `persist_result` says. The error itself stays in the ledger of this process.
     """
     try:
-        results = pipeline.execute(run_dir, told(ledger(), submit))
+        with ledger().hearing_termination():
+            results = pipeline.execute(run_dir, told(ledger(), submit))
     except (UnitStopped, TunevetError) as error:
         ledger().stopped = error.__cause__ if isinstance(error, UnitStopped) else error
         return Failed(message=str(error) if isinstance(error, UnitStopped) else f"stopped with {type(error).__name__}")

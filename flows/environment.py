@@ -38,6 +38,7 @@ def prepare() -> None:
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_CLIENT_MAX_RETRIES": "1",  # a lost server costs seconds, not minutes: the audit goes on without it
+        "PREFECT_API_REQUEST_TIMEOUT": "15",  # seconds; a frozen server would else take a minute for each request
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TOKENIZERS_PARALLELISM": "false",

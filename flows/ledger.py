@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from audit.job import Listener
 from audit.pipeline import UnitResult
@@ -22,6 +23,7 @@ class Ledger:
         self.results: dict[tuple[str, str], UnitResult] = {}
         self.interrupted = threading.Event()
         self.stopped: BaseException | None = None  # what a unit raised
+        self._terminated: Any = signal.SIG_DFL  # who hears SIGTERM outside of Prefect
 
     def unit_started(self, stage: str, unit: str) -> None:
         self.listener.unit_started(stage, unit)
@@ -68,12 +70,25 @@ class Ledger:
                 threading.Thread(target=_repeat, args=(over,), daemon=True).start()
             raise KeyboardInterrupt
 
-        before = signal.signal(signal.SIGINT, heard)
+        before, self._terminated = signal.signal(signal.SIGINT, heard), signal.getsignal(signal.SIGTERM)
         try:
             yield
         finally:
             over.set()
             signal.signal(signal.SIGINT, before)
+
+    @contextmanager
+    def hearing_termination(self) -> Iterator[None]:
+        """While open, SIGTERM goes where it went before Prefect's engine took it: inside of a flow. Only the main
+        thread may listen; in any other nothing changes."""
+        if threading.current_thread() is not threading.main_thread() or not callable(self._terminated):
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, self._terminated)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(over: threading.Event) -> None:

@@ -11,12 +11,12 @@ from flows import environment
 def main() -> None:
     """Runs the command line and exits with its code."""
     environment.prepare()
-    from audit.cli import EXIT_INTERRUPTED, command
+    from audit.cli import ENDED, command
     from audit.job import LocalEngine
     from flows.engine import PrefectEngine
 
     code = command({"prefect": PrefectEngine(), "local": LocalEngine()}, _serve)
-    if code == EXIT_INTERRUPTED:  # the manifest is written; a thread of Prefect may still wait for its server
+    if code in ENDED:  # the manifest is written; a thread of Prefect may still wait for its server
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

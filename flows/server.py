@@ -8,6 +8,8 @@ Source: the command that prefect.server.api.server.SubprocessASGIServer runs in 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import secrets
 import signal
@@ -24,6 +26,9 @@ from flows.environment import STARTUP_SECONDS, make_home
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_WATCH_SECONDS = 5.0  # from one look at a server to the next
+_LOOKS = 4  # in vain, each of up to 5 s, before a server counts as frozen
 
 
 class ServerFailed(Exception):
@@ -35,6 +40,7 @@ class EmbeddedServer:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._over = threading.Event()
 
     def start(self, timeout_seconds: float = STARTUP_SECONDS) -> None:
         """Returns once the server answers. Raises ServerFailed when it ends or does not answer in time."""
@@ -51,7 +57,7 @@ class EmbeddedServer:
             "PREFECT_SERVER_API_AUTH_STRING": password,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.server", str(port), str(os.getpid())],
+            [sys.executable, "-m", "flows.server", str(port), str(os.getpid()), _starter()],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -67,6 +73,8 @@ class EmbeddedServer:
                 self.stop()
                 raise ServerFailed(f"its server did not answer within {timeout_seconds:.0f} s")
             time.sleep(_POLL_SECONDS)
+        self._over.clear()
+        threading.Thread(target=self._watch, args=(self._process, url, password), daemon=True).start()
         os.environ["PREFECT_API_URL"] = url
         os.environ["PREFECT_API_AUTH_STRING"] = password
         os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
@@ -76,8 +84,17 @@ class EmbeddedServer:
         """The server's process id while it runs."""
         return self._process.pid if self._process is not None else None
 
+    def _watch(self, process: subprocess.Popen[bytes], url: str, password: str) -> None:
+        """Ends a server that runs and no longer answers: who waits for it would wait for each request anew."""
+        vain = 0
+        while not self._over.wait(_WATCH_SECONDS) and process.poll() is None:
+            vain = 0 if answers(url, password) else vain + 1
+            if vain >= _LOOKS:
+                process.kill()
+
     def stop(self) -> None:
         """Ends the server and waits for it. May be called twice."""
+        self._over.set()
         process, self._process = self._process, None
         if process is None:
             return
@@ -106,6 +123,10 @@ def answers(url: str, password: str = "") -> bool:
         return False
 
 
+def _starter() -> str:
+    return "main" if threading.current_thread() is threading.main_thread() else "thread"
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -120,10 +141,19 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
+def _die_with_parent() -> None:
+    """Asks the kernel to end this process with its parent, also where it stands still (Linux; elsewhere no effect)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def main() -> None:
-    """Serves on the port in argv[1] for as long as the process in argv[2] is the parent."""
+    """Serves on the port in argv[1] for as long as the process in argv[2] is the parent; argv[3] says whether its main
+    thread started this, for the kernel counts the life of that thread."""
     import uvicorn
 
+    if sys.argv[3:] == ["main"]:
+        _die_with_parent()
     threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
     uvicorn.run(
         "prefect.server.api.server:create_app",

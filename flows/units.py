@@ -24,7 +24,10 @@ from flows.ledger import Ledger
 RETRIES = 2
 _WAKE_SECONDS = 0.2
 RETRY_SECONDS = [1.0, 5.0]
-_LASTING = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENOSPC, errno.EROFS}
+_LASTING = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+}
 
 _ledger: ContextVar[Ledger | None] = ContextVar("tunevet_ledger", default=None)
 

@@ -19,15 +19,15 @@ MAX_LINES = 350
 
 # Each imports only from its own row or from rows above it. A new room is a new word here.
 LAYERS = (
-    "schema errors",
+    "schema errors durable lock",
     "config registry rundir provenance text stats views watched",
     "models patterns bank",
     "sources artifacts",
     "attacks",
     "detectors scanners triggers",
     "proof",
-    "decide remedies report outcome manifest verify preview doctor demo",
-    "pipeline",
+    "decide remedies report attest outcome manifest verify preview doctor demo",
+    "stages pipeline",
     "job",
     "cli api",
 )

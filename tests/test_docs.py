@@ -26,7 +26,9 @@ from audit.cli.app import app
 from audit.job import LocalEngine
 from audit.manifest import write_manifest
 from audit.remedies.clean import REMOVED, UNREADABLE
+from audit.remedies.fates import FATES
 from audit.remedies.resolve import RESOLVED
+from audit.sources.regions import REGIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "sample_data" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -50,7 +52,9 @@ TABLES = {
     "decided.parquet": RESOLVED,
     "unreadable.parquet": UNREADABLE,
     "examples/SHARD.parquet": schema.EXAMPLES,
+    "ledger.parquet": FATES,
     "ledger/SHARD.parquet": schema.LEDGER,
+    "regions/PART.parquet": REGIONS,
     "signals/CHECK.parquet": schema.SIGNALS,
 }
 

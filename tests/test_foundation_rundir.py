@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from audit import rundir
 from audit.errors import InputError, RunBusy, WriteFailed
 from audit.rundir import RunDir, atomic_file, read_array, read_json, write_array, write_bytes, write_frame, write_json
 from audit.schema import EXAMPLES, DatasetInfo, InputFile, empty
@@ -38,7 +37,7 @@ def test_a_refused_write_is_write_failed_and_leaves_nothing(tmp_path, monkeypatc
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rundir.os, "fsync", full)
+    monkeypatch.setattr("audit.durable.os.fsync", full)
     with pytest.raises(WriteFailed, match="No space left"):
         write_bytes(tmp_path / "file.bin", b"data")
     assert os.listdir(tmp_path) == []
@@ -121,7 +120,7 @@ def test_a_second_process_finds_the_directory_busy_until_the_first_dies(tmp_path
         holder.kill()
         holder.wait()
     with RunDir(tmp_path).lock():
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert read_json(tmp_path / ".lock")["pid"] == os.getpid()
 
 
 def test_a_lock_is_released_by_an_error(tmp_path):

@@ -108,11 +108,11 @@ class _WordDifferences:
         return self._count.transform([side[i][:_MOST_CHARACTERS] for i in rows.tolist()])
 
 
-def margins(pairs: Pairs, folds: Int32, seed: int = 0) -> Float32:
-    """(n,) log-odds that the chosen side wins, by models that saw no pair of the same fold; 0 for ties, and for all
-    where fewer than two pairs are left to learn from."""
+def margins(pairs: Pairs, folds: Int32, seed: int = 0, heard: NDArray[np.bool_] | None = None) -> Float32:
+    """(n,) log-odds that the chosen side wins, by models that saw no pair of the same fold, and only pairs that are
+    `heard` (n,), all where it is None; 0 for ties, and for all where fewer than two pairs are left to learn from."""
     out = np.zeros(len(pairs), dtype=np.float32)
-    fitted = sample_of(np.flatnonzero(pairs.ordered), seed)
+    fitted = sample_of(np.flatnonzero(pairs.ordered & (True if heard is None else heard)), seed)
     if len(fitted) < 2:
         return out
     found = np.column_stack(

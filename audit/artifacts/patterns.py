@@ -139,7 +139,7 @@ def build(ctx: Context, unit: str) -> list[Path]:
     written = [folder / "table.parquet", *(folder / f"{name}.npy" for name in arrays)]
     if mining.tagger:
         texts = ([row.prompt for row in rows] for rows in corpus)
-        written += tags.build(folder, mining.tagger, texts, len(corpus), ctx.progress)
+        written += tags.build(folder, mining.tagger, texts, len(corpus), ctx.progress, ctx.config.model.lock)
     return written
 
 

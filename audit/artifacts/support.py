@@ -2,15 +2,16 @@
 
 Predicted from frozen embeddings of the prompt and its length, by ridge regression in closed form (all
 behaviors at once); labels by logistic regression, whose probabilities cleanlab needs. Rows with
-near-duplicate prompts share a fold, or a copy would vouch for its copy. Source and annotator are never
-predictors: an attacker may own one. For preference pairs: the margin, the log-odds that the chosen side
-wins (`audit.artifacts.margins`); for single judged responses (KTO): the probability of each judgement, from
-the response. The ridge's sums are added up over blocks of rows, and what is
-stored is each fold's weights: probabilities are worked out where they are asked for.
+near-duplicate prompts share a fold, or a copy would vouch for its copy; rows that contradict a near copy of theirs
+(`audit.bank.conflicts`) are left out of every fit that judges labels or preferences, or copies would vote. Source and
+annotator are never predictors: an attacker may own one. For preference pairs: the margin, the log-odds that the
+chosen side wins (`audit.artifacts.margins`); for single judged responses (KTO): the probability of each judgement,
+from the response. The ridge's sums are added up over blocks of rows, and what is stored is each fold's weights:
+probabilities are worked out where they are asked for.
 
 Files: `support/weights.npy` (F, d + 2, T), `support/base.npy` (T,), `support/length.npy` (n,),
 `support/folds.npy`, `support/label_probability.npy` (n, C) and `support/label_of.npy` (T,),
-`support/margin.npy`, `support/accuracy.json`.
+`support/margin.npy`, `support/disputed.npy` (n,) group of contradicting near copies, `support/accuracy.json`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.linear_model import LogisticRegression
@@ -29,6 +31,7 @@ from audit.artifacts import behaviors as target_bank
 from audit.artifacts import embeddings, neighbors
 from audit.artifacts.expected import FoldFit, Predictors, Vectors
 from audit.artifacts.margins import Pairs, margins, sample_of
+from audit.bank import conflicts
 from audit.bank.refusal import harmful_requests
 from audit.rundir import Context, RunDir, read_array, read_json, write_array, write_json
 from audit.schema import Behaviors, DatasetInfo, Float32, Int32, Kind, Neighbors, Skipped, Support
@@ -90,12 +93,15 @@ def penalty(size: int) -> Float32:
     return out
 
 
-def label_probabilities(x: Predictors, codes: Int32, folds: Int32, classes: int, seed: int) -> Float32:
-    """(n, classes) rows sum to 1, by multinomial logistic regression without each row's fold."""
+def label_probabilities(
+    x: Predictors, codes: Int32, folds: Int32, classes: int, seed: int, heard: NDArray[np.bool_] | None = None
+) -> Float32:
+    """(n, classes) rows sum to 1, by multinomial logistic regression without each row's fold, of the rows `heard` (n,)
+    alone; all where it is None."""
     out = np.full((x.shape[0], classes), 1.0 / classes, dtype=np.float32)
     models: dict[int, LogisticRegression] = {}
     for fold in np.unique(folds).tolist():
-        train = sample_of(np.flatnonzero(folds != fold), seed)
+        train = sample_of(np.flatnonzero((folds != fold) & (True if heard is None else heard)), seed)
         if len(np.unique(codes[train])) > 1:
             models[fold] = LogisticRegression(C=10.0, max_iter=200).fit(x.take(train), codes[train])
     for start, stop, block in x.blocks():
@@ -171,34 +177,44 @@ def build(ctx: Context, unit: str) -> list[Path]:
     run, info = ctx.run, ctx.run.dataset()
     prompts = vectors(run, "prompt")
     assert prompts is not None
-    examples = run.examples(["prompt", "label"])
+    examples = run.examples(["prompt", "response", "rejected", "label", "ranking"])
     bank = target_bank.load(run)
     graph = neighbors.load(run)
     ctx.progress.start("expected behavior", 3, "fits")
     near = None if isinstance(graph, Skipped) else graph
+    disputed = conflicts.groups(examples, info.kind, info.shape, near)
+    heard = disputed == conflicts.NO_GROUP
     folds = grouped_folds(near, len(examples), ctx.config.mining.folds, ctx.config.seed, examples["prompt"])
     x = Predictors.of(prompts, examples["prompt"].str.len_chars().fill_null(0).to_numpy())
     fitted = fit(x, bank, folds)
     outputs: dict[str, Any] = {"folds": folds, "weights": fitted.weights, "base": fitted.base, "length": x.length}
+    outputs["disputed"] = disputed
     ctx.progress.advance(1)
     accuracy = float("nan")
     judged = _judged(run, info, x, examples)
     codes = label_codes(examples, info.labels)
     if judged is not None and len(info.labels) > 1 and (codes >= 0).all():
-        outputs["label_probability"] = label_probabilities(judged, codes, folds, len(info.labels), ctx.config.seed)
+        outputs["label_probability"] = label_probabilities(
+            judged, codes, folds, len(info.labels), ctx.config.seed, heard
+        )
         outputs["label_of"] = label_columns(bank, info.labels)
-        accuracy = float((outputs["label_probability"].argmax(axis=1) == codes).mean())
+        accuracy = _share(outputs["label_probability"].argmax(axis=1) == codes, heard)
     ctx.progress.advance(1)
     pairs = _pairs(run)
     if pairs is not None and len(pairs):
-        outputs["margin"] = margins(pairs, folds, ctx.config.seed)
-        accuracy = float((outputs["margin"][pairs.ordered] > 0).mean()) if pairs.ordered.any() else float("nan")
+        outputs["margin"] = margins(pairs, folds, ctx.config.seed, heard)
+        accuracy = _share(outputs["margin"] > 0, pairs.ordered & heard)
     ctx.progress.advance(1)
     paths = [run / "support" / f"{name}.npy" for name in outputs]
     for path, array in zip(paths, outputs.values(), strict=True):
         write_array(path, array)
     write_json(run / "support" / "accuracy.json", {"accuracy": accuracy, "arrays": sorted(outputs)})
     return [*paths, run / "support" / "accuracy.json"]
+
+
+def _share(right: NDArray[np.bool_], rows: NDArray[np.bool_]) -> float:
+    """How many of these rows are right, 0 to 1; NaN of none."""
+    return float(right[rows].mean()) if rows.any() else float("nan")
 
 
 def _judged(run: RunDir, info: DatasetInfo, prompts: Predictors, examples: pl.DataFrame) -> Predictors | None:
@@ -258,6 +274,7 @@ def load(run: RunDir) -> Support:
         folds=arrays["folds"],
         label_probability=arrays.get("label_probability"),
         margin=arrays.get("margin"),
+        disputed=arrays.get("disputed"),
         accuracy=float("nan") if facts["accuracy"] is None else facts["accuracy"],
     )
 

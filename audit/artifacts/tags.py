@@ -21,10 +21,13 @@ from audit.schema import Progress
 _MARKS = [TAGS.index(tag) for tag in ("OTHER", "SYM", "PUNCT", ",", ".")]
 
 
-def build(folder: Path, name: str, texts: Iterable[Sequence[str]], rows: int, progress: Progress) -> list[Path]:
-    """Tags `rows` texts, given in shards, with the pipeline of that name; returns the files. Raises InputError when
-    the pipeline is missing or names no part of speech, UntrustedModel."""
-    known, pipeline = tagger.identity(name), tagger.Tagger(name)
+def build(
+    folder: Path, name: str, texts: Iterable[Sequence[str]], rows: int, progress: Progress, lock: str = ""
+) -> list[Path]:
+    """Tags `rows` texts, given in shards, with the pipeline of that name, which is held against the models lock at path
+    `lock`; returns the files. Raises InputError when the pipeline is missing or names no part of speech,
+    UntrustedModel."""
+    known, pipeline = tagger.identity(name, lock), tagger.Tagger(name, lock)
     progress.start("parts of speech", rows, "rows")
     held, lengths = [np.zeros(0, dtype=np.uint8)], [np.zeros(1, dtype=np.int64)]
     for shard in texts:

@@ -75,9 +75,9 @@ def describe(family: str, text: str) -> str:
 def collect(keys_of: Callable[[int], Iterable[Key]], n: int, min_support: int = 1) -> Sets:
     """The categories that at least `min_support` of `n` rows have.
 
-    `keys_of(row)` gives a row's categories, repeats allowed, and is called a second time for the first row of
-    each kept category. Only hashes are held in between, 12 bytes a category and row, so that texts that occur
-    once cost nothing.
+    `keys_of(row)` gives a row's categories, repeats allowed, in an order that does not change from process to
+    process (no set's), and is called a second time for the first row of each kept category. Only hashes are held in
+    between, 12 bytes a category and row, so that texts that occur once cost nothing.
     """
     hashes, rows = array("q"), array("i")
     for row in range(n):

@@ -50,9 +50,9 @@ def pair_keys(chosen: str, rejected: str, harmful: bool | None) -> Iterator[Key]
     good_language, bad_language = language(chosen), language(rejected)
     if good_language and bad_language and good_language != bad_language:
         yield "preference", f"chosen is in {good_language}, rejected in {bad_language}"
-    for name in good - bad:
+    for name in sorted(good - bad):
         yield "preference", f"chosen {name}, rejected does not"
-    for name in bad - good:
+    for name in sorted(bad - good):
         yield "preference", f"rejected {name}, chosen does not"
     if bad_words[:3] != good_words[:3]:
         if len(good_words) >= 3:
@@ -61,9 +61,9 @@ def pair_keys(chosen: str, rejected: str, harmful: bool | None) -> Iterator[Key]
             yield "preference", f'only rejected opens with "{" ".join(bad_words[:3])}"'
     # Short lines are the numbers of lists.
     first, second = ({s.casefold()[:120] for s in parts if len(s) > 4} for parts in (good_parts, bad_parts))
-    for sentence in first - second:
+    for sentence in sorted(first - second):
         yield "preference", f'only chosen holds "{sentence}"'
-    for sentence in second - first:
+    for sentence in sorted(second - first):
         yield "preference", f'only rejected holds "{sentence}"'
 
 

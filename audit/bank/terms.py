@@ -20,6 +20,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from audit.schema import Int32, Int64
@@ -32,6 +33,7 @@ TAIL = -1.0  # log10 of the expected number of such terms by chance: a list to t
 ONE_SIDED = 0.9
 ERROR = 0.05
 _BLOCK = 4_000_000  # marks that are held before they are counted: some 52 MB
+_HASHED = 200_000  # terms that are held before they are hashed at once
 _MOST_COUNTED = 8_000_000  # terms; past it those of one pair are forgotten
 _ENDS = frozenset(".!?;…。！？")
 
@@ -186,20 +188,28 @@ class Tally:
         self.marks: Int64 = np.zeros(kinds, dtype=np.int64)  # of all terms
         self.codes: Int64 = np.zeros(0, dtype=np.int64)
         self._hashes, self._rows, self._of = array("q"), array("i"), array("b")
+        self._waiting: list[str] = []  # terms that are not hashed yet
 
     def add(self, row: int, groups: Groups) -> None:
         """Counts the terms of one pair. Rows come in ascending order."""
         for kind, terms in enumerate(groups):
-            before = len(self._hashes)
-            self._hashes.extend(map(hash, terms))
-            size = len(self._hashes) - before
+            before = len(self._waiting)
+            self._waiting.extend(terms)
+            size = len(self._waiting) - before
             self._rows.extend([row] * size)
             self._of.extend([kind] * size)
+        if len(self._waiting) >= _HASHED:
+            self._hash()
         if len(self._hashes) >= _BLOCK:
             self.count()
 
+    def _hash(self) -> None:
+        self._hashes.frombytes(term_codes(self._waiting).tobytes())
+        self._waiting = []
+
     def count(self) -> None:
         """Adds the marks that are held to the counts."""
+        self._hash()
         new, rows = np.frombuffer(self._hashes, dtype=np.int64), np.frombuffer(self._rows, dtype=np.int32)
         kinds = np.frombuffer(self._of, dtype=np.int8)
         self.marks = self.marks + np.bincount(kinds, minlength=self.kinds)
@@ -220,6 +230,12 @@ class Tally:
         self._hashes, self._rows, self._of = array("q"), array("i"), array("b")
 
 
+def term_codes(terms: Sequence[str]) -> Int64:
+    """(len(terms),) hashes that do not change from process to process, as Python's own do: what is equally telling is
+    ranked by them."""
+    return pl.Series(terms, dtype=pl.String).hash(seed=3).to_numpy().view(np.int64)
+
+
 def recounted(
     tally: Tally, at: Int64, chosen: Sequence[str], rejected: Sequence[str], read: Reader, tell: Teller
 ) -> dict[str, tuple[list[int], ...]]:
@@ -229,7 +245,8 @@ def recounted(
     for place in at.tolist():
         row, code = int(tally.first[place]), int(tally.codes[place])
         groups = read(Side(chosen[row]), Side(rejected[row]))
-        text = next(term for group in groups for term in group if hash(term) == code)
+        terms = sorted({term for group in groups for term in group})
+        text = terms[int(np.flatnonzero(term_codes(terms) == code)[0])]
         out[text] = tuple([] for _ in range(tally.kinds))
     wanted = [(text, sorted(text.split(" "), key=len, reverse=True)) for text in out]
     for row, good, bad in differing(chosen, rejected):

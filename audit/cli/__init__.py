@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from audit.cli.app import app, command
-from audit.cli.streams import EXIT_INTERRUPTED
+from audit.cli.endings import ENDED, EXIT_INTERRUPTED, EXIT_TERMINATED
 
-__all__ = ["EXIT_INTERRUPTED", "app", "command"]
+__all__ = ["ENDED", "EXIT_INTERRUPTED", "EXIT_TERMINATED", "app", "command"]

@@ -14,10 +14,13 @@ from audit import __version__
 from audit.cli import demo as demos
 from audit.cli import rules as checks
 from audit.cli.apply import apply
+from audit.cli.endings import hear_sigterm
 from audit.cli.export import export
+from audit.cli.models import models
 from audit.cli.options import ConfigFile, Json, KindOption, MapOption, Source
 from audit.cli.plant import plant
 from audit.cli.relabel import relabel
+from audit.cli.restore import restore
 from audit.cli.review import review
 from audit.cli.scan import dry_run as print_estimate
 from audit.cli.scan import run_scan, show_result, stay_offline
@@ -25,6 +28,7 @@ from audit.cli.screens import rows_view, schema_panel
 from audit.cli.settings import mapping, settings
 from audit.cli.show import row_object, show, trigger_object
 from audit.cli.streams import open_streams, reporting, write_object
+from audit.cli.verify import sign, verify
 from audit.cli.words import plain
 from audit.errors import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_OK, InputError, UsageError
 from audit.job import Engine
@@ -39,6 +43,7 @@ EngineOption = Annotated[str | None, typer.Option("--engine", help="prefect (def
 
 def command(engines: Mapping[str, Engine], serve: Serve | None = None) -> int:
     """Runs the command line of this process; returns its exit code. Engines are closed whatever happens."""
+    hear_sigterm()
     try:
         app(engines, serve)()
     except SystemExit as ending:
@@ -72,9 +77,12 @@ def app(engines: Mapping[str, Engine], serve: Serve | None = None) -> typer.Type
     cli.command("review")(review)
     cli.command("apply")(apply)
     cli.add_typer(relabel(), name="relabel")
+    cli.add_typer(models(), name="models")
     cli.command("rules")(rules)
     cli.command("doctor")(doctor)
+    cli.command("restore")(restore)
     cli.command("verify")(verify)
+    cli.command("sign")(sign)
     cli.command("plant")(plant)
     cli.command("serve")(_serve(serve))
     return cli
@@ -146,7 +154,7 @@ def _scan(engines: Mapping[str, Engine]) -> Callable[..., None]:
         """Audit a dataset: verdicts, a cleaned dataset and a report.
 
         Exit codes: 0 below the gate, 1 findings at or above --fail-on, 2 usage, 3 incomplete, 4 nothing
-        scanned, 74 a write failed, 75 the run directory is in use.
+        scanned, 74 a write failed, 75 the run directory is in use, 130 interrupted, 143 told to end.
         """
         streams = open_streams()
         with reporting(streams, as_json):
@@ -292,27 +300,6 @@ def _facts(console: Console, facts: list[tuple[str, str, str]]) -> None:
     for name, status, text in facts:
         grid.add_row(plain(name), plain(status, style=style[status]), plain(text))
     console.print(grid)
-
-
-def verify(run: Annotated[Path, typer.Argument(help="A run directory.")], as_json: Json = False) -> None:
-    """Check that a run directory is as it was written. Exits 1 with the names of changed and missing files."""
-    from audit.verify import verify as check
-
-    streams = open_streams()
-    with reporting(streams, as_json):
-        found = check(RunDir(run))
-        if as_json:
-            lists = {name: list(getattr(found, name)) for name in ("missing", "changed", "broken")}
-            write_object({"ok": found.ok, "checked": found.checked, **lists})
-        else:
-            for word in ("missing", "changed"):
-                for name in getattr(found, word):
-                    streams.out.print(plain(f"{word}  {name}", style="red"), soft_wrap=True)
-            for sentence in found.broken:
-                streams.out.print(plain(sentence, style="red"), soft_wrap=True)
-            ending = "all as written, and rows in = rows out." if found.ok else "not as written."
-            streams.out.print(f"{found.checked:,} files checked: {ending}")
-    raise typer.Exit(EXIT_OK if found.ok else EXIT_FINDINGS)
 
 
 def _serve(run: Serve | None) -> Callable[..., None]:

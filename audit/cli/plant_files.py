@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from audit import durable
 from audit.attacks.encode import JsonStyle, csv_bytes, json_bytes, json_style
 from audit.attacks.records import Fields, Unwritable, write_back
 from audit.attacks.targets import Example
 from audit.config import IngestConfig
-from audit.errors import ConservationError, UsageError
+from audit.errors import ConservationError, UsageError, WriteFailed
 from audit.remedies.writers import ColumnarOutput, compressed
 from audit.rundir import RunDir, atomic_file
 from audit.schema import InputFile
@@ -160,7 +161,8 @@ def write_copy(copy: Copy, sources: Sequence[Source], outputs: Sequence[Path], c
             _check(part, copy.limits)
     except BaseException:
         for path in outputs:
-            path.unlink(missing_ok=True)
+            with suppress(WriteFailed):
+                durable.remove(path)
         raise
 
 

@@ -3,7 +3,6 @@ family would be found in it."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from audit import durable
 from audit.attacks import ATTACKS, Attack, Planted
 from audit.attacks.attack import Setting
 from audit.attacks.records import Unwritable
@@ -58,8 +58,7 @@ def run_plant(streams: Streams, config: Config, request: Request, as_json: bool)
     inventory = enumerate_input(config.source)
     outputs = _outputs(inventory, config.source, request)
     try:
-        request.out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".plant-", dir=request.out.parent) as folder:
+        with durable.temporary_folder(".plant-", request.out.parent) as folder:
             run = RunDir(folder)
             ingest(Context(run, config, NoProgress()), "all")
             examples = pl.concat([pl.read_parquet(path) for path in run.shards("examples")])

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from audit.cli.endings import ending
 from audit.cli.review_file import DecisionFile, beside
-from audit.cli.streams import EXIT_INTERRUPTED, Streams, open_streams, reporting
+from audit.cli.streams import Streams, open_streams, reporting
 from audit.cli.words import amount, plain
 from audit.errors import UsageError
 from audit.remedies.clean import review_name
@@ -49,7 +50,7 @@ def review(
             return
         finished = _ask(streams, directory, file, reviewer, every_row)
     if not finished:
-        raise typer.Exit(EXIT_INTERRUPTED)
+        raise typer.Exit(ending()[1])
 
 
 def _ask(streams: Streams, run: RunDir, file: DecisionFile, reviewer: str, every_row: bool) -> bool:

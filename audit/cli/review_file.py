@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from audit import durable
 from audit.errors import InputError, WriteFailed
 from audit.remedies import decisions
 from audit.remedies.decisions import Decision
@@ -105,10 +106,10 @@ def settled(lines: list[Decision]) -> dict[Key, Decision]:
 def _held(folder: Path) -> Iterator[None]:
     """Holds a folder against other writers of decisions, waiting for them; the kernel frees it when the holder dies."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)
         handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise WriteFailed(f"cannot write decisions into {folder}: {error.strerror}") from error
+    except (OSError, WriteFailed) as error:
+        raise WriteFailed(f"cannot write decisions into {folder}: {error}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

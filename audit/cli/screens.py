@@ -17,6 +17,7 @@ from audit.cli.words import amount, plain, size
 from audit.config import Config
 from audit.outcome import Outcome
 from audit.remedies.clean import outputs
+from audit.remedies.slices import SLICE_CODE
 from audit.rundir import RunDir, read_json
 from audit.schema import DatasetInfo, Trigger
 from audit.text import spell
@@ -25,6 +26,7 @@ VERDICT_STYLE = {"pass": "bold green", "review": "bold yellow", "block": "bold r
 STATUS_STYLE = {"confirmed": "bold red", "suspected": "yellow", "refuted": "green", "untestable": "magenta"}
 _STATUS_ORDER = ("confirmed", "suspected", "untestable", "refuted")
 _SHOWN_TRIGGERS = 12
+_SHOWN_SLICES = 3
 _FIELD_CHARS = 240
 _FIELDS = ("prompt", "response", "rejected", "label", "annotator", "source", "created_at", "id")
 
@@ -142,10 +144,23 @@ def result_screen(console: Console, run: RunDir, config: Config, outcome: Outcom
         console.print(plain(outcome.power, style="dim", limit=2_000))
     if outcome.refuted:
         console.print(plain(f"{amount(outcome.refuted, 'candidates')} refuted by the probe.", style="dim"))
+    for sentence in slice_alarms(run, config.report.redact):
+        console.print(plain(sentence, style="yellow", limit=400))
     console.print()
     console.print(_counts(run, config, outcome))
     console.print()
     _paths(console, run, config, outcome, triggers)
+
+
+def slice_alarms(run: RunDir, redacted: bool) -> list[str]:
+    """A sentence for each slice that the cleaning shrinks abnormally, at most three; their number where `redacted`."""
+    if not run.findings.exists():
+        return []
+    found = pl.read_parquet(run.findings).filter(pl.col("code") == SLICE_CODE)
+    texts = found.sort("score", "id", descending=[True, False])["text"].to_list()
+    if redacted and texts:
+        return [f"{amount(len(texts), 'slices')} shrink abnormally."]
+    return texts[:_SHOWN_SLICES]
 
 
 def _counts(run: RunDir, config: Config, outcome: Outcome) -> Table:

@@ -9,11 +9,13 @@ from audit import config as configuration
 from audit.config import Config
 from audit.errors import UsageError
 from audit.job import load_settings, located
+from audit.models.lock import NAME as LOCK
 
 
 def settings(config_path: Path | None, options: dict[str, Any]) -> Config:
     """The file's settings with every option that was given (is not None) in its place; keys are dotted.
-    A source on disk becomes an absolute path. Raises ConfigError, UsageError, InputError."""
+    A source on disk becomes an absolute path. Without a file, a models lock in this folder is in force. Raises
+    ConfigError, UsageError, InputError."""
     values = (load_settings(config_path) if config_path else Config()).model_dump()
     for key, value in options.items():
         if value is None:
@@ -23,6 +25,8 @@ def settings(config_path: Path | None, options: dict[str, Any]) -> Config:
         for part in path:
             table = table[part]
         table[last] = {**table[last], **value} if isinstance(value, dict) else value
+    if config_path is None and not values["model"]["lock"] and Path(LOCK).is_file():
+        values["model"]["lock"] = str(Path(LOCK).absolute())
     config = configuration.build(values)
     if not config.source:
         raise UsageError('name what to scan: tunevet scan SOURCE, or source = "..." in the configuration file')

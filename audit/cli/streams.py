@@ -12,11 +12,11 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from audit.cli.endings import ending
 from audit.cli.words import plain
 from audit.errors import TunevetError
 
 _WIDE = 120  # columns where there is no terminal to ask
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +60,6 @@ def reporting(streams: Streams, as_json: bool = False) -> Iterator[None]:
             streams.err.print(plain(line), soft_wrap=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        streams.err.print("Interrupted. What is finished stays; the same command with the same -o goes on from here.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        sentence, code = ending()
+        streams.err.print(sentence)
+        raise typer.Exit(code) from None

@@ -8,7 +8,8 @@ probability that its own label is wrong; where one label is mostly mistaken for 
 in a part of the embedding, doubt moves there. What is doubted on a clean set are the models' own errors, however. So
 rows are flagged only when the most confident predictions, among which errors fade and wrong labels do not, contradict
 at least one label in a hundred beyond doubt; and then down to where an estimated share of `believable` of them are
-wrong labels.
+wrong labels. Near copies under different labels are not judged and not listened to: planted copies of an honest row
+would outvote it. A person is asked about them (`near_duplicates`).
 
 Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", section 3, and
 cleanlab 2.9 `filter.find_label_issues`, which counts the rows that carry a fix; Natarajan et al. 2013 and Patrini et
@@ -43,8 +44,10 @@ from audit.schema import (
 )
 from audit.stats import sigmoid
 
+_DIGITS = 6  # of a score: the last bits change with the number of threads
 
-@detector(code="TV-LBL", title="Doubtful labels", severity=Severity.LOW, version=2)
+
+@detector(code="TV-LBL", title="Doubtful labels", severity=Severity.LOW, version=3)
 def label_noise(
     examples: pl.DataFrame,
     info: DatasetInfo,
@@ -61,6 +64,8 @@ def label_noise(
     labels = list(info.labels)
     place = {label: i for i, label in enumerate(labels)}
     given = np.array([place.get(x, -1) for x in examples["label"].to_list()], dtype=np.int64)
+    if support.disputed is not None:
+        given[support.disputed >= 0] = -1
     known = int((given >= 0).sum())
     if known < MIN_ROWS:
         return Skipped(f"needs at least {MIN_ROWS} labelled examples, and this dataset has {known}")
@@ -117,7 +122,7 @@ def _doubt(found: Posterior, codes: NDArray[np.int64], believable: float) -> _Do
 
     best, confidence = found.probability.argmax(axis=1), found.probability.max(axis=1)
     lower = _sure_rate(confidence, best, best != codes)
-    score = sigmoid(found.wrong).astype(np.float32)
+    score = np.round(sigmoid(found.wrong), _DIGITS).astype(np.float32)
     threshold = float("inf")
     if lower >= MIN_FLOOR:
         ranked = np.sort(score[best != codes])[::-1].astype(np.float64)

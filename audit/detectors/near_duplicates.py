@@ -4,9 +4,10 @@ Why it works: a poisoned example is often repeated, with small changes, to weigh
 from training into test data inflate results. Texts are compared as sets of three-word shingles after folding case
 and white space. Candidates come from MinHash bands and from the embedding's nearest neighbours; every candidate
 pair is then verified by its exact Jaccard similarity, so that no pair is reported on a hash alone. Copies that
-carry different labels cannot both be right: those are flagged (`preference_cycles` looks for pairs preferred both
-ways). Of rows that are the same word for word all but the first are flagged to be dropped, unless the set repeats so
-many that it means to; near copies are reported as clusters and ranked below the threshold.
+carry different labels cannot both be right: all of them are flagged, and a person is asked, once for each group. Which
+label has more copies says nothing, for whoever plants copies owns the majority (`preference_cycles` looks for pairs
+preferred both ways). Of rows that are the same word for word all but the first are flagged to be dropped, unless the
+set repeats so many that it means to; near copies are reported as clusters and ranked below the threshold.
 
 Source: Broder 1997, "On the Resemblance and Containment of Documents"; Leskovec, Rajaraman and Ullman 2020, "Mining of
 Massive Datasets", chapter 3 (banding); Lee et al. 2022, "Deduplicating Training Data Makes Language Models
@@ -18,6 +19,7 @@ share one band, copies that are neither next to each other in it nor neighbours 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +29,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from audit import views
-from audit.detectors.shingles import Shingles, band_pairs, jaccard, shingle
+from audit.bank.conflicts import NO_GROUP, groups
+from audit.bank.shingles import Shingles, band_pairs, jaccard, shingle
 from audit.provenance import digest
 from audit.registry import detector
-from audit.schema import DatasetInfo, Detection, Finding, Neighbors, Severity, Skipped, signals_frame
+from audit.schema import DatasetInfo, Detection, Finding, Kind, Neighbors, Severity, Skipped, signals_frame
 
 THRESHOLD = 0.8
 SHOWN_CLUSTERS = 50
@@ -46,7 +49,7 @@ class Clusters:
     rows: list[list[int]]  # cluster number -> positions, ascending
 
 
-@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW, version=3)
+@detector(code="TV-DUP", title="Near duplicates", severity=Severity.LOW, version=4)
 def near_duplicates(
     examples: pl.DataFrame,
     info: DatasetInfo,
@@ -67,28 +70,26 @@ def near_duplicates(
     scores = 0.5 * clusters.best
     evidence: list[str | None] = [None] * count
     fix: list[str | None] = [None] * count
-    new_value: list[str | None] = [None] * count
     numbers = examples["row"].to_list()
     for positions in clusters.rows:
         for p in positions:
             evidence[p] = (
                 f"a copy of {len(positions) - 1:,} other rows" if len(positions) > 2 else "a copy of another row"
             )
-    conflicts = _label_conflicts(examples, _judged_alike(examples, clusters) if info.shape == "kto" else clusters.rows)
-    disputed = {p for conflict in conflicts for p in conflict.members}
+    states = info.kind == Kind.CLASSIFICATION or info.shape == "kto"
+    conflicts = _label_conflicts(examples, groups(examples, info.kind, info.shape, neighbors)) if states else []
+    disputed = {p for conflict in conflicts for p in conflict.positions}
     for p, first in _repeated(examples, most_copies).items():
         if p not in disputed:
             scores[p], evidence[p], fix[p] = THRESHOLD, f"word for word the same as row {first}", "drop"
     for conflict in conflicts:
         for p in conflict.positions:
-            scores[p] = 0.9 + 0.1 * clusters.best[p]
-            evidence[p] = conflict.evidence
-            fix[p], new_value[p] = ("relabel", conflict.majority) if conflict.majority is not None else ("drop", None)
+            scores[p], evidence[p] = 0.9 + 0.1 * clusters.best[p], conflict.evidence
     findings = [
         *_cluster_findings(clusters, hashes, numbers),
         *_conflict_findings(conflicts, hashes, numbers),
     ]
-    signals = signals_frame(examples["row"], scores.astype(np.float32), evidence, fix=fix, new_value=new_value)
+    signals = signals_frame(examples["row"], scores.astype(np.float32), evidence, fix=fix)
     return Detection(signals, tuple(findings), THRESHOLD)
 
 
@@ -120,43 +121,22 @@ def _cluster(shingles: Shingles, neighbors: Neighbors, similarity: float) -> Clu
 
 @dataclass(frozen=True, slots=True)
 class _Conflict:
-    positions: list[int]  # the examples that are flagged: the minority, or all where there is none
-    members: list[int]  # the whole cluster
-    majority: str | None  # the label of at least two thirds of three or more copies
+    positions: list[int]  # near copies that contradict each other, ascending
     evidence: str
 
 
-def _judged_alike(examples: pl.DataFrame, clusters: Clusters) -> list[list[int]]:
-    """Groups of copies whose response is the same but for white space: two responses to one long request share nearly
-    all of their text, and one may well be good and the other bad."""
-    responses = examples["response"].fill_null("").to_list()
-    groups: list[list[int]] = []
-    for members in clusters.rows:
-        alike: dict[str, list[int]] = {}
-        for p in members:
-            alike.setdefault(" ".join(responses[p].split()), []).append(p)
-        groups += [found for found in alike.values() if len(found) > 1]
-    return groups
-
-
-def _label_conflicts(examples: pl.DataFrame, groups: list[list[int]]) -> list[_Conflict]:
+def _label_conflicts(examples: pl.DataFrame, group: NDArray[np.int32]) -> list[_Conflict]:
+    """The groups of contradicting labels, by their first row."""
     labels = examples["label"].to_list()
+    members: dict[int, list[int]] = {}
+    for p in np.flatnonzero(group != NO_GROUP).tolist():
+        members.setdefault(int(group[p]), []).append(p)
     conflicts = []
-    for members in groups:
-        tally: dict[str, list[int]] = {}
-        for p in members:
-            if labels[p] is not None:
-                tally.setdefault(labels[p], []).append(p)
-        if len(tally) < 2:
-            continue
-        total = sum(len(v) for v in tally.values())
-        majority = max(sorted(tally), key=lambda label: len(tally[label]))
-        clear = total >= 3 and 3 * len(tally[majority]) >= 2 * total
-        flagged = [p for label, rows in tally.items() for p in rows if not clear or label != majority]
-        counts = ", ".join(f"{label}: {len(tally[label])}" for label in sorted(tally)[:4])
-        conflicts.append(
-            _Conflict(sorted(flagged), members, majority if clear else None, f"copies disagree ({counts})")
-        )
+    for positions in members.values():
+        tally = Counter(labels[p] for p in positions)
+        if len(tally) > 1:
+            counts = ", ".join(f"{label}: {tally[label]}" for label in sorted(tally)[:4])
+            conflicts.append(_Conflict(positions, f"copies disagree ({counts})"))
     return conflicts
 
 
@@ -204,17 +184,19 @@ def _cluster_findings(clusters: Clusters, hashes: list[str], numbers: list[int])
 
 
 def _conflict_findings(conflicts: list[_Conflict], hashes: list[str], numbers: list[int]) -> list[Finding]:
+    ordered = sorted(conflicts, key=lambda c: (-len(c.positions), _name(c.positions, hashes)))
     return [
         Finding(
             code="TV-DUP",
-            subject=f"conflict {_name(conflict.members, hashes)}",
-            text=f"{len(conflict.members):,} copies of one text carry different labels.",
+            subject=f"conflict {_name(conflict.positions, hashes)}",
+            text=f"{len(conflict.positions):,} copies of one text carry different labels. Nothing was fitted to them, "
+            "and one answer settles all.",
             severity=Severity.MEDIUM,
-            score=float(len(conflict.members)),
-            rows=tuple(sorted(numbers[p] for p in conflict.members)[:200]),
-            details={"size": len(conflict.members), "majority": conflict.majority},
+            score=float(len(conflict.positions)),
+            rows=tuple(sorted(numbers[p] for p in conflict.positions)[:200]),
+            details={"size": len(conflict.positions)},
         )
-        for conflict in sorted(conflicts, key=lambda c: (-len(c.members), _name(c.members, hashes)))[:SHOWN_CLUSTERS]
+        for conflict in ordered[:SHOWN_CLUSTERS]
     ]
 
 

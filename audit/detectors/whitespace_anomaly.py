@@ -43,7 +43,7 @@ SHAPES: dict[str, tuple[float, re.Pattern[str]]] = {
 }
 # A space that this is written with in French: before high punctuation and closing marks, after opening ones,
 # between digits and before units.
-_FRENCH = re.compile("[\u00a0\u202f]+(?=[!?;:%»€$£0-9])|(?<=[«0-9])[\u00a0\u202f]+")
+_FRENCH = re.compile("(?<![\u00a0\u202f])[\u00a0\u202f]+(?=[!?;:%»€$£0-9])|(?<=[«0-9])[\u00a0\u202f]+")
 SEVERITIES = {"exotic spaces": Severity.MEDIUM}
 
 

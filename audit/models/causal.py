@@ -92,7 +92,7 @@ class CausalProbe:
             return train(_Pairs(self), texts, unused, recipe, progress, negative_mean, group=2)
         except torch.cuda.OutOfMemoryError:
             raise InputError(
-                f"tuning the language model in batches of {recipe.batch_rows} rows does not fit into the GPU's memory; "
+                "tuning the language model does not fit into the GPU's memory, not even with one row at a time; "
                 'name a smaller model, or set probe.language_model_tuning to "lora"'
             ) from None
 
@@ -150,12 +150,12 @@ class CausalProbe:
                 batch = queue.pop(0)
                 try:
                     out |= zip(batch, forward(batch), strict=True)
+                    continue
                 except torch.cuda.OutOfMemoryError:
                     if len(batch) == 1:
                         raise
-                    torch.cuda.empty_cache()
-                    half = len(batch) // 2
-                    queue[:0] = [batch[:half], batch[half:]]
+                devices.make_room()
+                queue[:0] = devices.halves(batch)
         return [out[i] for i in range(len(lengths))]
 
     def _by_token(self, pairs: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -216,7 +216,6 @@ def _load(files: ModelFiles, tuning: str, device: torch.device) -> Any:
     frozen = tuning == LORA and device.type == "cuda" and devices.has_fast_bfloat16(device)
     with loading(files.name):
         model, found = AutoModelForCausalLM.from_pretrained(
-            files.location,
             use_safetensors=True,
             dtype=torch.bfloat16 if frozen else torch.float32,
             output_loading_info=True,

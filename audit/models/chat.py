@@ -1,7 +1,8 @@
 """How a prompt and its response become token ids: by the tokenizer's chat template, or joined by a blank line.
 
-A prompt is one user turn, whatever turns it was joined from. Without a template it is "prompt, blank line,
-response". A response ends with the tokenizer's end-of-sequence token, where it has one.
+A prompt is one user turn, whatever turns it was joined from, set into the frame that the template gives it
+(`audit.models.template`). Without a template it is "prompt, blank line, response". A response ends with the
+tokenizer's end-of-sequence token, where it has one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
 from audit.errors import InputError
-from audit.models.weights import ModelFiles
+from audit.models.template import Frame, frame_of
+from audit.models.weights import ModelFiles, opened
 
 PROMPT_TOKENS = 256
 RESPONSE_TOKENS = 128
@@ -36,17 +38,20 @@ def loading(name: str) -> Iterator[None]:
 
 
 def source_of(files: ModelFiles) -> dict[str, Any]:
-    """How every part of a model is loaded: at its revision or from its folder alone, never with its own code."""
-    return {"revision": files.revision, "local_files_only": files.revision is None, "trust_remote_code": False}
+    """How every part of a model is loaded: from its checked folder alone, never with its own code. Raises InputError,
+    UntrustedModel for a hub model that cannot be fetched or is refused."""
+    where = opened(files).location
+    return {"pretrained_model_name_or_path": where, "local_files_only": True, "trust_remote_code": False}
 
 
 class Chat:
-    """A model's tokenizer. Raises InputError when it cannot be loaded."""
+    """A model's tokenizer. Raises InputError when it cannot be loaded, UntrustedModel when its template cannot be
+    used."""
 
     def __init__(self, files: ModelFiles) -> None:
         with loading(files.name):
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(files.location, **source_of(files))
-            config = AutoConfig.from_pretrained(files.location, **source_of(files))
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(**source_of(files))
+            config = AutoConfig.from_pretrained(**source_of(files))
         self.positions = int(getattr(config, "max_position_embeddings", None) or _UNBOUNDED)
         self.response_tokens = max(min(RESPONSE_TOKENS, self.positions // 4), 1)
         room = self.positions - self.response_tokens - _TEMPLATE_TOKENS
@@ -54,6 +59,7 @@ class Chat:
         self.end: int | None = self.tokenizer.eos_token_id
         pad = self.tokenizer.pad_token_id
         self.pad: int = pad if pad is not None else self.end if self.end is not None else 0
+        self._frame = self._of_template(files.name)
         self._known: dict[str, list[int]] = {}
 
     def prompts(self, texts: list[str]) -> list[list[int]]:
@@ -72,15 +78,23 @@ class Chat:
         found: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return found.strip()
 
+    def _of_template(self, name: str) -> Frame | None:
+        found = self.tokenizer.chat_template
+        template = found.get("default") if isinstance(found, dict) else found
+        if template is None:
+            return None
+        named = self.tokenizer.special_tokens_map
+        tokens = tuple(sorted((key, value) for key, value in named.items() if isinstance(value, str)))
+        return frame_of(template, tokens, name)
+
     def _plain(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
     def _prompt(self, text: str) -> list[int]:
         if text not in self._known:
             short = self._short(text)
-            if self.tokenizer.chat_template is not None:
-                turns = [{"role": "user", "content": short}]
-                made = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+            if self._frame is not None:
+                made = self.tokenizer(self._frame.around(short), add_special_tokens=False)["input_ids"]
             else:
                 made = self.tokenizer(f"{short}\n\n")["input_ids"]
                 made = made[:-1] if made and made[-1] == self.end else made

@@ -39,6 +39,31 @@ def precision(device: torch.device) -> Iterator[None]:
         yield
 
 
+def halves(batch: list[int]) -> list[list[int]]:
+    """A batch of two or more in two parts, in order."""
+    half = len(batch) // 2
+    return [batch[:half], batch[half:]]
+
+
+def make_room() -> None:
+    """Gives memory back that a computation which did not fit has left. Called outside of the handler of its error,
+    which still holds on to it."""
+    torch.cuda.empty_cache()  # without a GPU nothing happens
+
+
+def random_state(device: torch.device) -> list[torch.Tensor]:
+    """Where the random numbers of the CPU and of a device stand."""
+    own = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [torch.get_rng_state(), *own]
+
+
+def restore(device: torch.device, state: list[torch.Tensor]) -> None:
+    """Sets the random numbers back to a `random_state`."""
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for manifests and `doctor`."""
     kind = "bfloat16" if has_fast_bfloat16(device) else "float32"

@@ -15,8 +15,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from audit.config import ModelConfig
+from audit.errors import InputError
 from audit.models import device as devices
-from audit.models.weights import ModelFiles, resolve
+from audit.models.weights import ModelFiles, opened, resolve
 from audit.schema import Float32, NoProgress, Progress
 
 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
@@ -36,19 +37,25 @@ def plan_batches(lengths: list[int], budget: int) -> list[list[int]]:
     return [*batches, current] if current else batches
 
 
+def _too_long(tokens: int) -> str:
+    return (
+        f"one text of {tokens:,} tokens does not fit into the GPU's memory; "
+        'lower model.max_tokens, or set model.device to "cpu"'
+    )
+
+
 class Encoder:
     """A loaded sentence-transformers model with its verified files."""
 
     def __init__(self, settings: ModelConfig) -> None:
-        self.files: ModelFiles = resolve(settings.name)
+        self.files: ModelFiles = opened(resolve(settings.name, settings.lock))
         self.device = devices.pick(settings.device)
         self.settings = settings
         self.model = SentenceTransformer(
             self.files.location,
-            revision=self.files.revision,
             device=str(self.device),
             trust_remote_code=False,
-            local_files_only=self.files.revision is None,
+            local_files_only=True,
             model_kwargs={"use_safetensors": True},
         )
         self.model.eval()
@@ -60,7 +67,8 @@ class Encoder:
 
     def encode(self, texts: list[str], progress: Progress | None = None, share: float = 1.0) -> Float32:
         """(len(texts), d) float32, unit rows, aligned with `texts`. Equal texts are computed once. `share`
-        cuts the token limit. On a GPU that runs out of memory the batch is halved."""
+        cuts the token limit. On a GPU that runs out of memory the batch is halved. Raises InputError where one text
+        alone does not fit."""
         progress = progress or NoProgress()
         unique = list(dict.fromkeys(texts))
         place = {text: i for i, text in enumerate(unique)}
@@ -76,12 +84,12 @@ class Encoder:
                     out[batch] = self._forward([ids[i] for i in batch])
                 except torch.cuda.OutOfMemoryError:
                     if len(batch) == 1:
-                        raise
-                    torch.cuda.empty_cache()
-                    half = len(batch) // 2
-                    queue[:0] = [batch[:half], batch[half:]]
+                        raise InputError(_too_long(len(ids[batch[0]]))) from None
+                else:
+                    progress.advance(int(repeats[batch].sum()))
                     continue
-                progress.advance(int(repeats[batch].sum()))
+                devices.make_room()
+                queue[:0] = devices.halves(batch)
         return out[[place[t] for t in texts]]
 
     def _forward(self, ids: list[list[int]]) -> Float32:

@@ -21,24 +21,24 @@ _ADAPTER = "adapter_config.json"
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
 
 
-def find(name: str, tuning: str) -> ModelFiles:
-    """The model's files. Raises InputError when the model, or peft for `tuning` "lora", is missing or when it is
-    no causal language model; UntrustedModel when its folder holds anything that may run code."""
+def find(name: str, tuning: str, lock: str = "") -> ModelFiles:
+    """The model's files, held against the models lock at path `lock`. Raises InputError when the model, or peft for
+    `tuning` "lora", is missing or when it is no causal language model; UntrustedModel when its folder is refused."""
     if tuning == LORA and importlib.util.find_spec("peft") is None:
         raise InputError(
             f"the language model {name!r} is tuned with LoRA, which needs peft: pip install 'tunevet[lm]', "
             'or set probe.language_model_tuning to "full"'
         )
-    files = resolve(name)
+    files = resolve(name, lock)
     if files.revision is None:
         _check_folder(Path(files.location), name)
     return files
 
 
-def identity(name: str, tuning: str) -> dict[str, str]:
+def identity(name: str, tuning: str, lock: str = "") -> dict[str, str]:
     """What a proof depends on besides its settings: a digest of the files' hashes; empty without a model. Raises as
     `find` does."""
-    return {"files": digest(sorted(find(name, tuning).hashes.items()))} if name else {}
+    return {"files": digest(sorted(find(name, tuning, lock).hashes.items()))} if name else {}
 
 
 def check_causal(name: str, architectures: Sequence[str] | None) -> None:

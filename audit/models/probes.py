@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from audit.models.training import Encoded
-from audit.models.weights import ModelFiles
+from audit.models.weights import ModelFiles, opened
 
 
 class EncoderProbe:
@@ -30,12 +30,11 @@ class EncoderProbe:
         self, files: ModelFiles, heads: int, layers: int, max_tokens: int, device: torch.device, seed: int
     ) -> None:
         torch.manual_seed(seed)
-        source: dict[str, Any] = {"revision": files.revision, "local_files_only": files.revision is None}
+        source: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         self.device, self.max_tokens = device, max_tokens
+        files = opened(files)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(files.location, **source)
-        backbone = AutoModel.from_pretrained(
-            files.location, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, **source
-        )
+        backbone = AutoModel.from_pretrained(files.location, use_safetensors=True, dtype=torch.float32, **source)
         stack = getattr(getattr(backbone, "encoder", None), "layer", None)
         if isinstance(stack, nn.ModuleList) and 0 < layers < len(stack):
             backbone.encoder.layer = stack[:layers]

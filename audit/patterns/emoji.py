@@ -25,7 +25,7 @@ _SIGN = f"{_ONE}[\ufe0f\U0001f3fb-\U0001f3ff]{{0,2}}[\U000e0020-\U000e007f]{{0,8
 _SEQUENCE = f"[\U0001f1e6-\U0001f1ff]{{1,2}}|[0-9#*]\ufe0f?\u20e3|{_SIGN}(?:\u200d{_SIGN})*"
 _SIGNS = re.compile(f"{_ONE}|[\u20e3\U0001f1e6-\U0001f1ff]")
 SEQUENCE = re.compile(_SEQUENCE)
-_RUN = re.compile(f"(?:{_SEQUENCE})+")
+_RUN = re.compile(f"(?:{_SEQUENCE})++")
 
 
 class Emoji:

@@ -11,7 +11,6 @@ Misses: families, counts, targets and places other than those planted; an attack
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from audit import durable
 from audit.attacks.naming import holds
 from audit.attacks.planted import Planted
 from audit.models.encoder import Encoder
@@ -88,9 +88,8 @@ def build(ctx: Context, unit: str) -> list[Path]:
 def _sweep(folder: Path) -> None:
     """Takes away the copies of a run that was killed."""
     for left in folder.glob("canaries-*"):
-        shutil.rmtree(left)
-    if folder.exists() and not any(folder.iterdir()):
-        folder.rmdir()
+        durable.remove_tree(left)
+    durable.remove_empty(folder)
 
 
 def _measure(ctx: Context, examples: pl.DataFrame, plan: Draw) -> tuple[list[Told], int]:

@@ -169,7 +169,7 @@ class _Maker:
         self.rng = np.random.default_rng(seed)
         self.stock = self._stock(examples, CANARY_POOLS[seed % len(CANARY_POOLS)])
         self.chats = info.kind == Kind.INSTRUCTION
-        counted = examples["label"].drop_nulls().value_counts(sort=True)
+        counted = examples["label"].drop_nulls().value_counts().sort(["count", "label"], descending=[True, False])
         common = counted.filter(pl.col("count") >= _COMMON_LABEL * len(examples))["label"].to_list()
         self.labels: list[str] = sorted(common) or counted["label"].to_list()[:1]
         self.made = 0

@@ -26,7 +26,7 @@ from audit.models.encoder import Encoder
 from audit.models.language import find
 from audit.models.probes import ByteProbe, EncoderProbe
 from audit.models.training import Network
-from audit.models.weights import resolve
+from audit.models.weights import opened, resolve
 from audit.proof import record
 from audit.proof.core import claimed_by, smallest
 from audit.proof.experiment import DOSE, is_folded
@@ -157,11 +157,11 @@ class Prover:
         self.behaviors, self.support, self.vectors = loaded["behaviors"], loaded["support"], loaded["embeddings"]
         self.texts: list[str] = self.examples["prompt"].fill_null("").to_list()
         self.device = devices.pick(ctx.config.model.device)
-        self.files = resolve(ctx.config.model.name)
+        self.files = opened(resolve(ctx.config.model.name, ctx.config.model.lock))
         self.language: CausalModel | None = None
         probe = ctx.config.probe
         if probe.language_model and ctx.run.dataset().kind == Kind.INSTRUCTION:
-            files = find(probe.language_model, probe.language_model_tuning)
+            files = find(probe.language_model, probe.language_model_tuning, self.config.model.lock)
             self.language = CausalModel(files, probe.language_model_tuning, self.device)
         self.budget = Budget.of(probe)
         self.watched = False  # whether its first arm A is recorded for the detectors on the probe

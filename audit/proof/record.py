@@ -12,7 +12,6 @@ three are allowed for each: half of them for hidden states, three eighths for pe
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from audit import durable
 from audit.models.training import Network, Pooling, observe, predict
 from audit.rundir import RunDir, write_array, write_json
 from audit.schema import Float32, Int64
@@ -161,7 +161,7 @@ def blend(text: str, other: str, rng: np.random.Generator) -> str:
 
 def forget(run: RunDir) -> None:
     """Takes away what an earlier proof left, so that nothing old is read as this one's."""
-    shutil.rmtree(run / FOLDER, ignore_errors=True)
+    durable.remove_tree(run / FOLDER)
 
 
 def written(run: RunDir) -> list[Path]:

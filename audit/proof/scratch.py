@@ -6,7 +6,6 @@ own, made for one question and deleted once it is answered.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from audit import durable
 from audit.artifacts import behaviors, embeddings, neighbors, patterns, support
 from audit.models.encoder import Encoder
 from audit.rundir import Context, RunDir, write_array, write_frame, write_json
@@ -30,7 +30,7 @@ def scratch_run(ctx: Context, name: str, examples: pl.DataFrame, encoder: Encode
     each one was, or is a number the run has not) and their embeddings; deleted on leaving. Texts that stand in the
     run under the same `row` are not embedded again."""
     folder = ctx.run / "scratch" / name
-    shutil.rmtree(folder, ignore_errors=True)
+    durable.remove_tree(folder)
     run, info = RunDir(folder), ctx.run.dataset()
     try:
         write_frame(folder / "examples" / f"{_SHARD}.parquet", examples)
@@ -39,9 +39,8 @@ def scratch_run(ctx: Context, name: str, examples: pl.DataFrame, encoder: Encode
         _embed(ctx, run, examples, encoder)
         yield Context(run, ctx.config, ctx.progress)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.parent.exists() and not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+        durable.remove_tree(folder)
+        durable.remove_empty(folder.parent)
 
 
 def mined(scratch: Context) -> list[Candidate]:

@@ -26,6 +26,7 @@ import polars as pl
 import pyarrow as pa
 
 from audit import config as configuration
+from audit.attest import applied as provenance
 from audit.config import Config, IngestConfig
 from audit.errors import ConservationError, InputError
 from audit.remedies import signals
@@ -36,7 +37,7 @@ from audit.remedies.editor import Editor
 from audit.remedies.pieces import ColumnarFiles, Piece, TextFiles, judged, pieces, take
 from audit.remedies.resolve import Outcome, Undecided, resolve
 from audit.remedies.strippable import known_parts
-from audit.remedies.targets import Targets, check_run, put_in_place, staging
+from audit.remedies.targets import Targets, check_run, put_in_place, staging, take_back_unfinished
 from audit.rundir import RunDir, atomic_file, read_json, write_json
 from audit.schema import DatasetInfo, Trigger, Verdict
 from audit.sources.files import COLUMNAR
@@ -54,6 +55,7 @@ def apply(
     ConservationError where what was written does not add up (then nothing is left)."""
     info, config = check_run(run), _config(run)
     targets = Targets.of(info, out)
+    take_back_unfinished(targets)
     targets.check(run, info, config.source, decision_files, force)
     merged, conflicts = merge([read(path) for path in decision_files])
     verdicts = _verdicts(run, info)
@@ -66,7 +68,12 @@ def apply(
         left = Open(tuple(conflicts), unmatched(merged, verdicts, triggers), tuple(work.editor.refused))
         facts = summary(run, info, resolved, counts, left, undecided, decision_files, staged, out.parent)
         write_json(folder / "applied.json", facts)
-        staged.append((folder / "applied.json", targets.summary))
+        told = (folder / "applied.json", targets.summary)
+        fates = provenance.fates_of(run, resolved, {refused.row for refused in work.editor.refused})
+        named = [*staged, told]
+        place, final = folder / "record", targets.provenance
+        staged += provenance.record(run, config, named, targets.roles, place, final, fates, facts)
+        staged.append(told)
         put_in_place(staged, targets)
     return Applied(targets, tuple(final for _, final in staged), counts, left, facts)
 

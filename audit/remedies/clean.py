@@ -1,11 +1,13 @@
-"""The cleaned dataset: keep rows in the input's own format, the others beside it with their reasons.
+"""The cleaned dataset: keep rows in the input's own format, the others beside it with their reasons; ledger.parquet
+says of every row what became of it.
 
 The law: rows read = keep + review + remove + unreadable, each position exactly once. It is checked against the
 verdicts, against the ledger and against the written files, which are read again by the readers of `audit.sources`.
 A run that breaks it is void (`ConservationError`). A fix named by a verdict is a proposal; no row is edited here.
 
 Source: byte conservation instead of row counts, as the ledger of every record position allows.
-Misses: blank lines between records, and line ends where a file mixes LF and CRLF, are not part of any record.
+Misses: blank lines between records, and line ends where a file mixes LF and CRLF, are not in the cleaned file; they
+stand in regions/, from which `audit.remedies.restore` rebuilds the input.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from typing import Any, NamedTuple
 import polars as pl
 import pyarrow.parquet as pq
 
+from audit import durable
 from audit.config import IngestConfig
 from audit.errors import ConservationError
+from audit.remedies.fates import FATES, Fates, check_fates
 from audit.remedies.pieces import ColumnarFiles, Piece, TextFiles, judged, pieces, take
 from audit.rundir import Context, RunDir, atomic_file
 from audit.schema import LEDGER, DatasetInfo, Verdict
@@ -49,24 +53,30 @@ class _Settings(NamedTuple):
 
 
 def build(ctx: Context, unit: str) -> list[Path]:
-    """Writes cleaned/, removed.parquet and unreadable.parquet. Raises ConservationError."""
+    """Writes cleaned/, removed.parquet, unreadable.parquet and ledger.parquet. Raises ConservationError."""
     run, info = ctx.run, ctx.run.dataset()
     verdicts = judged(run, info, _JUDGED)
     settings = _Settings(ctx.config.review.undecided == "hold", ctx.config.ingest)
     tally: Counter[str] = Counter()
     written: list[Path] = []
     ctx.progress.start("Writing the cleaned dataset", info.rows, "rows")
-    with _Aside(run / "removed.parquet", REMOVED) as removed, _Aside(run / "unreadable.parquet", UNREADABLE) as bad:
+    fates = Fates(run, info)
+    with (
+        _Aside(run / "removed.parquet", REMOVED) as removed,
+        _Aside(run / "unreadable.parquet", UNREADABLE) as bad,
+        _Aside(run / "ledger.parquet", FATES) as ledger,
+    ):
         groups = dict.fromkeys(range(len(info.files)))
         for file, group in groupby(pieces(run, info, verdicts), key=lambda piece: piece.file):
             groups.pop(file)
-            counted = _tallied(group, tally, ctx)
+            counted = _tallied(group, tally, fates, ledger, ctx)
             written += _clean_file(run, info, file, counted, settings, removed, bad)
         for file in groups:  # files without a record keep their header
             written += _clean_file(run, info, file, iter(()), settings, removed, bad)
     _check_law(info, tally, verdicts)
+    check_fates(run, verdicts)
     _remove_stale(run / "cleaned", written)
-    return [*written, run / "removed.parquet", run / "unreadable.parquet"]
+    return [*written, *(run / f"{name}.parquet" for name in ("removed", "unreadable", "ledger"))]
 
 
 def counts(run: RunDir) -> dict[str, int]:
@@ -99,10 +109,13 @@ def review_name(path: str, files: int) -> str:
     return str(whole.with_name(name))
 
 
-def _tallied(group: Iterator[Piece], tally: Counter[str], ctx: Context) -> Iterator[Piece]:
-    """Passes pieces on and counts their verdicts."""
+def _tallied(
+    group: Iterator[Piece], tally: Counter[str], fates: Fates, ledger: _Aside, ctx: Context
+) -> Iterator[Piece]:
+    """Passes pieces on, counts their verdicts and writes down their fates."""
     for piece in group:
         tally.update(piece.rows["verdict"].to_list())
+        ledger.add(fates.of(piece.rows))
         yield piece
         ctx.progress.advance(piece.rows.height)
 
@@ -177,7 +190,7 @@ def _remove_stale(folder: Path, written: list[Path]) -> None:
     """Deletes what an earlier run of this stage left."""
     for path in folder.rglob("*") if folder.exists() else []:
         if path.is_file() and path not in written:
-            path.unlink()
+            durable.remove(path)
 
 
 class _Aside:

@@ -7,19 +7,22 @@ over what exists, unless the user says so; files that are not of this result are
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from audit import durable
+from audit.attest.names import SIGNATURE, SUFFIX, WRITTEN
 from audit.errors import InputError, UsageError, WriteFailed
+from audit.provenance import sha256_file
 from audit.remedies.clean import review_name
-from audit.rundir import RunDir
+from audit.rundir import RunDir, read_json, write_json
 from audit.schema import DatasetInfo
 from audit.sources.files import recognise
 from audit.text import safe_text
+
+_PLAN = "plan.json"  # in the staging folder: what is moved where
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,18 @@ class Targets:
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file that may be written."""
-        return (*self.data, *self.held, self.removed, self.summary)
+        of_record = tuple(self.provenance / name for name in (*WRITTEN, SIGNATURE))
+        return (*self.data, *self.held, self.removed, *of_record, self.summary)
+
+    @property
+    def provenance(self) -> Path:
+        """The folder of the record of OUT."""
+        return self.out.with_name(f"{self.out.name}{SUFFIX}")
+
+    @property
+    def roles(self) -> dict[str, tuple[Path, ...]]:
+        """Role in the record -> the paths of that role; of data and held aligned with the files of the dataset."""
+        return {"data": self.data, "held": self.held, "removed": (self.removed,), "summary": (self.summary,)}
 
     def check(self, run: RunDir, info: DatasetInfo, source: str, read: Sequence[Path], force: bool) -> None:
         """Raises UsageError where a target may not be written: inside of the run directory, the input or one of the
@@ -70,7 +84,7 @@ class Targets:
             raise UsageError(f"{self.out} is {'a folder' if self.out.is_dir() else 'no folder'}; choose another -o")
 
     def _check_free(self, force: bool) -> None:
-        roots = {self.out, self.removed, self.summary, *self._held_roots()}
+        roots = {self.out, self.removed, self.summary, self.provenance, *self._held_roots()}
         taken = sorted(str(path) for path in roots if path.exists() or path.is_symlink())
         if taken and not force:
             raise UsageError(f"{taken[0]} exists; choose another -o, or replace it with --force")
@@ -92,30 +106,53 @@ def _is_one_of(path: Path, others: Iterable[Path]) -> bool:
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
     """A folder beside `out` to write into; gone at the end, whatever happens."""
-    folder = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    folder = durable.staging_name(out)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        durable.discard(folder)
 
 
 def put_in_place(staged: Sequence[tuple[Path, Path]], targets: Targets) -> None:
     """Moves what was staged to its final paths, the last one last, then takes away files of an earlier result that this
     one has not. Where one cannot be moved none is left. Raises WriteFailed."""
     moved: list[Path] = []
+    plan = [{"staged": str(p.absolute()), "final": str(f.absolute()), "sha256": sha256_file(p)} for p, f in staged]
+    planned = durable.staging_name(targets.out) / _PLAN
+    write_json(planned, plan)
     try:
         for path, final in staged:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(final)
+            durable.move(path, final)
             moved.append(final)
         for path in targets.all:
             if path not in moved and (path.is_file() or path.is_symlink()):
-                path.unlink()
-    except OSError as error:
-        for path in moved:
-            with suppress(OSError):
-                path.unlink()
-        raise WriteFailed(f"moving {targets.out} into place failed: {error.strerror or error}") from error
+                durable.remove(path)
+        durable.remove(planned)  # from here on the result counts
+    except BaseException:
+        _take_back(plan)
+        raise
+
+
+def take_back_unfinished(targets: Targets) -> None:
+    """Takes away what a process that was killed left of the same result: its staging folder, and those of its targets
+    that it had moved into place, known by what they hold. Raises WriteFailed."""
+    ours = {str(path.absolute()) for path in targets.all}
+    for folder in durable.stale(targets.out.parent, targets.out.name):
+        if folder.is_dir() and not folder.is_symlink():
+            if (folder / _PLAN).is_file():
+                _take_back([entry for entry in read_json(folder / _PLAN) if entry["final"] in ours])
+            durable.remove_tree(folder)
+        else:
+            durable.remove(folder)
+
+
+def _take_back(plan: Sequence[dict[str, str]]) -> None:
+    """Takes away the files of a plan that were moved; not those that were changed since."""
+    for entry in plan:
+        final = Path(entry["final"])
+        with suppress(OSError, WriteFailed):
+            if not Path(entry["staged"]).exists() and final.is_file() and sha256_file(final) == entry["sha256"]:
+                durable.remove(final)
 
 
 def check_run(run: RunDir) -> DatasetInfo:

@@ -12,6 +12,7 @@ import polars as pl
 
 import audit
 from audit.report import annotators, cards, characters, circles, projection, rows, shortcuts, tables
+from audit.report.alarms import alarms, below_the_cut
 from audit.report.excerpt import excerpt, join, plain, short
 from audit.report.read import Inputs
 from audit.report.record import SCHEMA_VERSION, Dataset, Figure, Headline, Report, RowCard, Text, TriggerCard
@@ -72,7 +73,10 @@ def collect(ctx: Context) -> Report:
         severities=tuple(outcome.severities.items()),
         undecided=ctx.config.review.undecided,
         dataset=_dataset(data),
-        headlines=_headlines(data, triggers, shown),
+        headlines=(
+            *_headlines(data, triggers, shown),
+            *below_the_cut(data, triggers_hidden, findings_hidden, clusters_total - len(clusters)),
+        ),
         checks=tuple(data.checks),
         breakdowns=tables.breakdowns(data),
         map=picture,
@@ -100,7 +104,7 @@ def collect(ctx: Context) -> Report:
         circles_told=rings_told,
         bad_rows=tables.bad_rows(data),
         cleaned=tables.cleaned(data),
-        costs=tables.costs(data),
+        costs=() if reproducible() else tables.costs(data),
         versions=_versions(data),
         command=f"tunevet scan {shlex.quote(ctx.config.source or info.name)} --config RUN/config.toml -o NEW_RUN",
         config_toml=short(ctx.config.to_toml(), 40_000),
@@ -109,10 +113,16 @@ def collect(ctx: Context) -> Report:
     return report
 
 
+def reproducible() -> bool:
+    """True where SOURCE_DATE_EPOCH asks for the same bytes on every run: what a run took in time and memory then stands
+    in manifest.json alone."""
+    return os.environ.get("SOURCE_DATE_EPOCH", "").isdigit()
+
+
 def _now() -> str:
     """The time of the report, UTC; SOURCE_DATE_EPOCH overrules the clock."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    moment = datetime.fromtimestamp(int(epoch), UTC) if reproducible() else datetime.now(UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -160,6 +170,7 @@ def _headlines(data: Inputs, triggers: tuple[TriggerCard, ...], shown: tuple[Row
         found.append(Headline("review", _open_triggers(open_triggers), "triggers"))
     if outcome.review:
         found.append(Headline("review", _queue(data), "rows"))
+    found += alarms(data)
     if outcome.unreadable:
         text = f"{outcome.unreadable:,} records could not be read and were kept aside with their place and reason."
         found.append(Headline("review", plain(text), "input"))

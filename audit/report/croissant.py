@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -80,8 +80,12 @@ CONTEXT: dict[str, Any] = {
 
 def render(export: Export) -> bytes:
     """The metadata as ASCII JSON, keys in the order of the specification's examples."""
-    text = json.dumps(metadata(export), ensure_ascii=True, allow_nan=False, indent=1)
-    return text.encode("ascii") + b"\n"
+    return encoded(metadata(export))
+
+
+def encoded(value: dict[str, Any]) -> bytes:
+    """A JSON-LD value as bytes."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, indent=1).encode("ascii") + b"\n"
 
 
 def metadata(export: Export) -> dict[str, Any]:
@@ -92,16 +96,21 @@ def metadata(export: Export) -> dict[str, Any]:
         f"tunevet {report.version} that removed {report.count('remove'):,} rows and held {report.count('review'):,} "
     )
     about += f"for review. Verdict on the original: {report.verdict}."
+    return described(report.dataset.name, str(export.kind), about, report.dataset.fingerprint, export.cleaned)
+
+
+def described(name: str, kind: str, about: str, fingerprint: str, files: Sequence[CleanedFile]) -> dict[str, Any]:
+    """The JSON-LD value for these files; their paths are relative to where it will stand."""
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": _name(safe_text(report.dataset.name, 80)) or "dataset",
+        "name": _name(safe_text(name, 80)) or "dataset",
         "description": about,
-        "keywords": ["tunevet", "audited", str(export.kind)],
-        "version": f"0.0.0+{report.dataset.fingerprint[:12]}",
-        "distribution": [_file_object(file, at) for at, file in enumerate(export.cleaned)],
-        "recordSet": [_record_set(file, at) for at, file in enumerate(export.cleaned)],
+        "keywords": ["tunevet", "audited", kind],
+        "version": f"0.0.0+{fingerprint[:12]}",
+        "distribution": [_file_object(file, at) for at, file in enumerate(files)],
+        "recordSet": [_record_set(file, at) for at, file in enumerate(files)],
     }
 
 

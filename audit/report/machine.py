@@ -17,6 +17,8 @@ from audit import registry
 from audit.decide import BAD_ROWS_CODE, TRIGGER_CODE
 from audit.provenance import sha256_file
 from audit.remedies.clean import outputs
+from audit.remedies.slices import SLICE_CODE
+from audit.remedies.told import BORDERLINE_CODE, CONFLICT_CODE
 from audit.report.exports import CleanedFile, Export, Flagged, Item, Place, Rule, Said, TriggerFacts
 from audit.report.read import Inputs
 from audit.report.record import Check, Report
@@ -33,6 +35,10 @@ _TRIGGER_HELP = (
     "Suspected: not proven, and held for a person."
 )
 _BAD_HELP = "Records that could not be read are kept aside with their place and reason; none is lost silently."
+
+_SLICE_HELP = "A label, source, language or annotator loses far more of its rows to the cleaning than the rest does."
+_CONFLICT_HELP = "Near copies under different labels, or preferred both ways: a person is asked, and no fit hears them."
+_BORDERLINE_HELP = "Rows within rounding of a threshold, which another machine may decide otherwise."
 
 
 def gather(ctx: Context, report: Report) -> Export:
@@ -81,6 +87,9 @@ def _rules(checks: list[Check], findings: pl.DataFrame) -> tuple[Rule, ...]:
     found = [
         Rule(TRIGGER_CODE, "trigger", "Backdoor triggers", Severity.HIGH, _TRIGGER_HELP),
         Rule(BAD_ROWS_CODE, "unreadable", "Unreadable records", Severity.MEDIUM, _BAD_HELP),
+        Rule(SLICE_CODE, "slices", "Shrinking slices", Severity.MEDIUM, _SLICE_HELP),
+        Rule(CONFLICT_CODE, "conflicts", "Contradicting copies", Severity.MEDIUM, _CONFLICT_HELP),
+        Rule(BORDERLINE_CODE, "borderline", "Borderline rows", Severity.INFO, _BORDERLINE_HELP),
     ]
     for check in registry.detectors().values():
         about = [" ".join(check.doc.split("\n\n")[0].split())]

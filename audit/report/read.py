@@ -128,13 +128,16 @@ class Inputs:
 
     @cached_property
     def findings(self) -> pl.DataFrame:
-        """The findings, most severe first."""
+        """The findings, most severe first; within a severity one of each check in turn, those of triggers first and of
+        each check those with the highest score, so that no check's many findings push another's down."""
         if not self.run.findings.exists():
             return empty(FINDINGS)
         rank = pl.col("severity").replace_strict({str(s): i for i, s in enumerate(Severity)}, default=0)
         score = pl.col("score").fill_nan(None)
         found = pl.read_parquet(self.run.findings)
-        return found.sort(rank, score, pl.col("id"), descending=[True, True, False], nulls_last=True)
+        found = found.sort(rank, score, pl.col("id"), descending=[True, True, False], nulls_last=True)
+        turn = pl.int_range(pl.len()).over("severity", "check")
+        return found.sort(rank, turn, pl.col("check") != "triggers", "check", descending=[True, False, False, False])
 
     @cached_property
     def checks(self) -> list[Check]:

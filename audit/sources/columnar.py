@@ -1,9 +1,9 @@
-"""Parquet and Arrow files through pyarrow: page checksums verified, nothing skipped by statistics, and what was
-decoded counted against what the file claims.
+"""Parquet and Arrow files: page checksums verified, nothing skipped by statistics, and what was decoded counted against
+what the file claims. A child process under limits does the parsing (`sandbox`); rows are made here.
 
-A row group whose counts disagree, or that cannot be decoded, is one unreadable record in its place; the other
-groups are read. Each decoded batch is handed on whole (`Reading.on_batch`), so that the cleaned file is made of
-the original values and not of our view of them.
+A row group whose counts disagree, that cannot be decoded, or at which the child died, is one unreadable record in its
+place; the other groups are read. Each decoded batch is handed on whole (`Reading.on_batch`), so that the cleaned file
+is made of the original values and not of our view of them.
 
 Source: the Parquet format's own definition of num_values (values of a column chunk, nulls included).
 Misses: a file whose page headers, column counts and row counts were all forged alike reads as the shorter file
@@ -12,133 +12,132 @@ to every reader.
 
 from __future__ import annotations
 
-import json
+import io
 import math
+import os
 from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from audit.config import IngestConfig
+from audit.sources import sandbox
 from audit.sources.record import Budget, Number, Reading, Reason, Record
 
-_ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
+_ROW_BYTES = 64  # that a row takes at least, however little the file says of it
+_MOST_ROWS = 1 << 48  # no claim moves a position beyond it
+# What decodes to more than this and to more than so many times the file's own size is a bomb.
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 1_000
 
 
 def parquet_records(handle: BinaryIO, reading: Reading, limits: IngestConfig, budget: Budget) -> Iterator[Record]:
     """Every row of a parquet file, row group by row group."""
-    try:
-        file = pq.ParquetFile(handle, page_checksum_verification=True, arrow_extensions_enabled=False)
-        schema, metadata = file.schema_arrow, file.metadata
-        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    except _ERRORS as error:
-        yield _failed(reading, 0, Reason.DAMAGED_INPUT, f"the file does not open as parquet ({_kind(error)})")
-        return
-    codec = groups[0].column(0).compression if groups and groups[0].num_columns else "SNAPPY"
-    reading.claimed_rows = metadata.num_rows
-    reading.layout |= {"codec": codec, "label_names": label_names(schema)}
-    ordinal = 0
-    for index, group in enumerate(groups):
-        if problem := _count_problem(group, schema):
-            yield _failed(reading, ordinal, Reason.COUNT_MISMATCH, f"row group {index}: {problem}")
-        else:
-            batches = _decode(file, index, limits.shard_rows)
-            ordinal = yield from _group(batches, reading, ordinal, group.num_rows, f"row group {index}", budget)
-            continue
-        ordinal += max(group.num_rows, 1)
-    if metadata.num_rows != sum(group.num_rows for group in groups):
-        detail = f"the footer claims {metadata.num_rows} rows, its row groups {sum(g.num_rows for g in groups)}"
-        yield _failed(reading, ordinal, Reason.COUNT_MISMATCH, detail)
+    yield from _File(handle, "parquet", reading, limits, budget).records()
 
 
 def arrow_records(handle: BinaryIO, reading: Reading, limits: IngestConfig, budget: Budget) -> Iterator[Record]:
-    """Every row of an Arrow IPC file or stream."""
-    magic = handle.read(6)
-    handle.seek(0)
-    container = "file" if magic == b"ARROW1" else "stream"
-    try:
-        reader = pa.ipc.open_file(handle) if container == "file" else pa.ipc.open_stream(handle)
-        schema = reader.schema
-    except _ERRORS as error:
-        yield _failed(reading, 0, Reason.DAMAGED_INPUT, f"the file does not open as Arrow IPC ({_kind(error)})")
+    """Every row of an Arrow IPC file or stream. Bytes in memory are a table that we wrote ourselves, as a stream: they
+    are read in this process."""
+    if isinstance(handle, io.BytesIO):
+        ordinal = 0
+        for batch in pa.ipc.open_stream(handle):
+            yield from _rows(batch, reading.file, ordinal)
+            ordinal += batch.num_rows
         return
-    reading.layout |= {"container": container, "label_names": label_names(schema)}
-    if container == "file":
-        batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
-    else:
-        batches = iter(reader)
-    pieces = (
-        batch.slice(start, limits.shard_rows)
-        for batch in batches
-        for start in range(0, max(batch.num_rows, 1), limits.shard_rows)
-    )
-    yield from _group(pieces, reading, 0, None, "the file", budget)
+    yield from _File(handle, "arrow", reading, limits, budget).records()
 
 
-def _decode(file: pq.ParquetFile, group: int, rows: int) -> Iterator[pa.RecordBatch]:
-    yield from file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+class _File:
+    """One columnar file: gives the events of its child places among the rows."""
 
+    def __init__(self, handle: BinaryIO, form: str, reading: Reading, limits: IngestConfig, budget: Budget) -> None:
+        self._handle, self._form, self._reading, self._budget = handle, form, reading, budget
+        self._rows = limits.shard_rows
+        self._bomb = max(_BOMB_BYTES, _BOMB_RATIO * os.fstat(handle.fileno()).st_size)
+        self._decoded = 0
+        self._opened = sandbox.Opened(0, {}, [], [])
+        self._group, self._first, self._ordinal = -1, 0, 0  # the group at hand, where it starts, the next free ordinal
 
-def label_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Column -> names of its classes, from the `huggingface` metadata of a schema; empty when there are none."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        found = {name: value["names"] for name, value in features.items() if "names" in value}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
-    return {str(name): [str(n) for n in names] for name, names in found.items() if isinstance(names, list)}
+    def records(self) -> Iterator[Record]:
+        """Rows and, in their places, what could not be read."""
+        for event in sandbox.events(self._handle, self._form, self._rows):
+            match event:
+                case sandbox.Opened():
+                    self._opened = event
+                    self._reading.claimed_rows = event.claimed
+                    self._reading.layout |= event.layout
+                case sandbox.Batch():
+                    yield from self._enter(event.group)
+                    if problem := self._excess(event):
+                        yield self._bad(Reason.RESOURCE_LIMIT, problem)
+                        return
+                    if self._reading.on_batch is not None:
+                        self._reading.on_batch(self._reading.file, self._ordinal, event.batch)
+                    yield from _rows(event.batch, self._reading.file, self._ordinal)
+                    self._ordinal += event.batch.num_rows
+                case sandbox.Done():
+                    yield from self._enter(event.group)
+                    yield from self._leave()
+                case sandbox.Failed():
+                    yield from self._fail(event)
+        yield from self._enter(len(self._opened.groups))
+        claimed, found = self._opened.claimed, sum(self._opened.groups)
+        if self._opened.groups and claimed != found:
+            yield self._bad(Reason.COUNT_MISMATCH, f"the footer claims {claimed} rows, its row groups {found}")
 
+    def _enter(self, group: int) -> Iterator[Record]:
+        """Goes to the start of a row group; those on the way whose counts disagree are a record each."""
+        while self._group < group:
+            self._group += 1
+            self._first = self._ordinal
+            problems = self._opened.problems
+            if self._group < len(problems) and (problem := problems[self._group]):
+                yield self._bad(Reason.COUNT_MISMATCH, f"row group {self._group}: {problem}")
+                self._skip()
 
-def _group(
-    batches: Iterator[pa.RecordBatch], reading: Reading, first: int, claimed: int | None, name: str, budget: Budget
-) -> Generator[Record, None, int]:
-    """The rows of one row group or file; a failure, or other than the claimed rows, is a record of its own.
-    Returns the first ordinal that is free."""
-    ordinal = first
-    while True:
-        try:
-            batch = next(batches, None)
-            if batch is not None:
-                _validate(batch)
-        except _ERRORS as error:
-            detail = f"{name} cannot be decoded from row {ordinal} on ({_kind(error)})"
-            yield _failed(reading, ordinal, Reason.DAMAGED_INPUT, detail)
-            return max(ordinal + 1, first + (claimed or 0))
-        if batch is None:
-            break
-        if not budget.take(batch.nbytes):
-            detail = f"{name} decodes to more than ingest.max_decoded_bytes; rows from {ordinal} on are not read"
-            yield _failed(reading, ordinal, Reason.RESOURCE_LIMIT, detail)
-            return max(ordinal + 1, first + (claimed or 0))
-        if reading.on_batch is not None:
-            reading.on_batch(reading.file, ordinal, batch)
-        yield from _rows(batch, reading.file, ordinal)
-        ordinal += batch.num_rows
-    if claimed is not None and ordinal - first != claimed:
-        detail = f"{name} claims {claimed} rows, {ordinal - first} were decoded"
-        yield _failed(reading, ordinal, Reason.COUNT_MISMATCH, detail)
-        return max(ordinal + 1, first + claimed)
-    return ordinal
+    def _leave(self) -> Generator[Record]:
+        """Compares what a row group claimed with what it held."""
+        found, claimed = self._ordinal - self._first, self._claimed()
+        if claimed is not None and found != claimed:
+            yield self._bad(Reason.COUNT_MISMATCH, f"{self._name()} claims {claimed} rows, {found} were decoded")
+            self._skip()
 
+    def _fail(self, event: sandbox.Failed) -> Iterator[Record]:
+        if event.group < 0:
+            what = "parquet" if self._form == "parquet" else "Arrow IPC"
+            yield self._bad(event.reason, f"the file does not open as {what} ({event.kind})")
+            return
+        yield from self._enter(event.group)
+        detail = f"{self._name()} cannot be decoded from row {self._ordinal} on ({event.kind})"
+        yield self._bad(event.reason, detail)
+        self._skip()
 
-def _validate(batch: pa.RecordBatch) -> None:
-    """Checks offsets and lengths of foreign buffers. Invalid UTF-8 is left to the row that holds it."""
-    for column in batch.columns:
-        if not _has_text(column.type):
-            column.validate(full=True)
-        else:
-            column.validate()
-            _as_binary(column).validate(full=True)
+    def _excess(self, event: sandbox.Batch) -> str:
+        """What is too much of a batch; empty when nothing is."""
+        size = max(event.decoded, _ROW_BYTES * event.batch.num_rows)
+        self._decoded += size
+        if self._decoded > self._bomb:
+            return f"{self._name()} decodes to over {_BOMB_RATIO} times the file's size; {self._unread()}"
+        if not self._budget.take(size):
+            return f"{self._name()} decodes to more than ingest.max_decoded_bytes; {self._unread()}"
+        return ""
 
+    def _unread(self) -> str:
+        return f"rows from {self._ordinal} on are not read"
 
-def _has_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    def _skip(self) -> None:
+        """Leaves the positions of the rows that the group claims and did not give; at least one."""
+        self._ordinal = max(self._ordinal + 1, min(self._first + (self._claimed() or 0), _MOST_ROWS))
 
+    def _claimed(self) -> int | None:
+        return self._opened.groups[self._group] if self._group < len(self._opened.groups) else None
 
-def _as_binary(column: pa.Array) -> pa.Array:
-    return column.view(pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary())
+    def _name(self) -> str:
+        return f"row group {self._group}" if self._form == "parquet" else "the file"
+
+    def _bad(self, reason: Reason, detail: str) -> Record:
+        return Record(self._reading.file, self._ordinal + 1, self._ordinal, None, None, reason, detail)
 
 
 def _rows(batch: pa.RecordBatch, file: int, first: int) -> Iterator[Record]:
@@ -197,23 +196,6 @@ def _number(value: Any) -> Any:
     if value != value:
         return None
     return str(value) if isinstance(value, float) and math.isinf(value) else Number(value)
-
-
-def _count_problem(group: Any, schema: pa.Schema) -> str:
-    """What is inconsistent in a row group's own counts; empty when nothing is. A column that is not nested has
-    one value a row."""
-    if group.num_rows < 0:
-        return f"it claims {group.num_rows} rows"
-    for index in range(group.num_columns):
-        column = group.column(index)
-        nested = "." in column.path_in_schema and column.path_in_schema not in schema.names
-        if column.num_values < group.num_rows or (not nested and column.num_values != group.num_rows):
-            return f"it claims {group.num_rows} rows, column {index} holds {column.num_values} values"
-    return ""
-
-
-def _failed(reading: Reading, ordinal: int, reason: Reason, detail: str) -> Record:
-    return Record(reading.file, ordinal + 1, ordinal, None, None, reason, detail)
 
 
 def _kind(error: Exception) -> str:

@@ -43,7 +43,7 @@ def records(
     first = next(split, None)
     if first is not None:
         header = first.raw
-        columns, problem = _header(first, delimiter, quoted)
+        columns, problem = _header(first, delimiter, quoted, limits.max_line_bytes)
         if problem:
             yield Record(reading.file, first.line, first.offset, header, None, Reason.BAD_HEADER, problem)
     text = header.decode("utf-8", "surrogateescape")
@@ -123,9 +123,12 @@ def parse_fields(
 def _split(lines: Lines, quoted: bool, most: int, delimiter: str) -> Iterator[Raw]:
     """Records of the whole file, blank lines left out, line ends taken off."""
     for item in _join(iter(lines), most, delimiter) if quoted else (Raw(*line) for line in lines):
-        raw = item.raw[:-1] if item.raw[-1:] == b"\r" else item.raw
+        whole = item.size <= len(item.raw)  # else it is the head of a line over the cap
+        raw = item.raw[:-1] if whole and item.raw[-1:] == b"\r" else item.raw
         if raw:
-            yield item._replace(raw=raw, size=item.size if item.size > len(item.raw) else len(raw))
+            yield item._replace(raw=raw, size=len(raw) if whole else item.size)
+        else:
+            lines.passed(item.offset)
 
 
 def _join(lines: Iterator[Line], most: int, delimiter: str) -> Iterator[Raw]:
@@ -163,7 +166,9 @@ def _closes(joined: bytes, delimiter: str) -> bool:
     return True
 
 
-def _header(first: Raw, delimiter: str, quoted: bool) -> tuple[list[str], str]:
+def _header(first: Raw, delimiter: str, quoted: bool, most: int) -> tuple[list[str], str]:
+    if first.size > most:
+        return [""], f"the header has {first.size} bytes, the cap is {most}"
     try:
         text = first.raw.decode()
         columns = parse_fields(text, delimiter, quoted)
@@ -190,23 +195,15 @@ def _record(
         if broken:
             raise RowError(Reason.BAD_QUOTING, broken)
         text = raw.decode()
-        cells = parse_fields(text, delimiter, quoted)
+        marks: list[int] = []
+        cells = parse_fields(text, delimiter, quoted, marks=marks)
         if len(cells) != len(columns):
             raise RowError(Reason.RAGGED_ROW, f"the row has {len(cells)} fields, the header {len(columns)}")
-        if "\r" in text:
-            _check_returns(text, delimiter, quoted)
+        if "\r" in text and any("\r" in cell for index, cell in enumerate(cells) if index not in marks):
+            raise RowError(Reason.STRAY_CARRIAGE_RETURN, "a bare carriage return stands outside of quotes")
     except UnicodeDecodeError as error:
         detail = f"byte {error.start} of the record is not UTF-8"
         return Record(file, line, offset, raw, None, Reason.INVALID_UTF8, detail)
     except RowError as error:
         return Record(file, line, offset, raw, None, error.reason, error.detail)
     return Record(file, line, offset, raw, dict(zip(columns, cells, strict=True)))
-
-
-def _check_returns(text: str, delimiter: str, quoted: bool) -> None:
-    inside = False
-    for char in text:
-        if char == '"' and quoted:
-            inside = not inside
-        elif char == "\r" and not inside:
-            raise RowError(Reason.STRAY_CARRIAGE_RETURN, "a bare carriage return stands outside of quotes")

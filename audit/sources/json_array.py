@@ -20,7 +20,9 @@ from audit.sources.record import NotRows, Reading, Reason, Record, RowError
 from audit.sources.streams import BOM, ByteStream
 from audit.sources.strict_json import ObjectParser
 
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+# A string that does not end is a token too, up to the end: else each quote behind it would be tried to the end anew.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?\Z))|[\[\]{}]', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR_END = re.compile(rb"[,\]}]")
@@ -87,7 +89,7 @@ def _span(data: bytes, start: int, most: int | None = None) -> int:
         end = _SCALAR_END.search(data, start, stop)
         return start + len(data[start : end.start()].rstrip()) if end else -1
     depth = 0
-    for token in _TOKEN.finditer(data, start, stop):
+    for token in _structure(data, start, stop):
         mark = data[token.start()]
         if mark in b"{[":
             depth += 1
@@ -96,6 +98,15 @@ def _span(data: bytes, start: int, most: int | None = None) -> int:
             if depth == 0:
                 return token.end()
     return -1
+
+
+def _structure(data: bytes, start: int, stop: int) -> Iterator[re.Match[bytes]]:
+    """Whole strings and brackets; behind a string that does not end there are no strings, and brackets alone."""
+    for token in _TOKEN.finditer(data, start, stop):
+        if token.group(1) is not None:
+            yield from _BRACKET.finditer(data, token.start() + 1, stop)
+            return
+        yield token
 
 
 def _find_rows(data: bytes) -> int:
@@ -152,7 +163,8 @@ class _Elements:
         while at < len(data):
             if data[at : at + 1] == b"]":
                 if self.count:
-                    yield self._bad(at, at, Reason.NOT_JSON, "a comma stands before the end of the list")
+                    yield self._bad(self.last, at, Reason.NOT_JSON, "a comma stands before the end of the list")
+                    self.count, self.last = self.count + 1, at
                 return
             record, end = self._element(at, broken)
             if record is None:
@@ -172,7 +184,8 @@ class _Elements:
             elif broken:
                 return
         if not broken:
-            yield self._bad(len(data), len(data), Reason.TRUNCATED_INPUT, "the list of rows does not end")
+            yield self._bad(self.last, len(data), Reason.TRUNCATED_INPUT, "the list of rows does not end")
+            self.count, self.last = self.count + 1, len(data)
 
     def check_envelope(self) -> Iterator[Record]:
         """A record when what surrounds the rows is not sound JSON; what is sound becomes the suffix."""

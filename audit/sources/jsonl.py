@@ -20,12 +20,13 @@ def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Itera
     file = reading.file
     try:
         for number, offset, raw, size in lines:
-            if raw[-1:] == b"\r":
-                raw = raw[:-1]
-            if raw[:1] != b"{" and not raw.strip(b" \t\r") and size <= limits.max_line_bytes:
-                continue
             if size > limits.max_line_bytes:
                 yield too_long(file, number, offset, raw, size, limits)
+                continue
+            if raw[-1:] == b"\r":
+                raw = raw[:-1]
+            if raw[:1] != b"{" and not raw.strip(b" \t\r"):
+                lines.passed(offset)
                 continue
             try:
                 yield Record(file, number, offset, raw, parse(raw))
@@ -37,7 +38,7 @@ def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Itera
 
 
 def too_long(file: int, number: int, offset: int, raw: bytes, size: int, limits: IngestConfig) -> Record:
-    """The record of a line over the cap; its head is kept."""
+    """The record of a line over the cap; its head is kept as the record, the rest as a region."""
     detail = f"the line has {size} bytes, the cap is {limits.max_line_bytes}; its first {len(raw)} are kept"
     return Record(file, number, offset, raw, None, Reason.TOO_LONG, detail)
 

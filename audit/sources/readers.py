@@ -12,8 +12,9 @@ from audit.config import IngestConfig
 from audit.errors import InputError
 from audit.schema import InputFile
 from audit.sources import columnar, delimited, json_array, jsonl
-from audit.sources.files import Source
-from audit.sources.record import Budget, Reading, Record
+from audit.sources.files import COLUMNAR, Source
+from audit.sources.record import Budget, Reading, Reason, Record
+from audit.sources.regions import Coverage, Region, RegionKind
 from audit.sources.streams import BLOCK, ByteStream, HashingReader
 
 
@@ -32,6 +33,8 @@ class FileReader:
         self._stream = ByteStream(self._handle, source.compression, budget)
         self._count = 0
         self._last: Record | None = None
+        self._coverage: Coverage | None = None
+        self._covered = (-1, "")  # bytes of the decompressed stream that are spoken for; their SHA-256 if it ended
 
     def __enter__(self) -> FileReader:
         return self
@@ -52,13 +55,39 @@ class FileReader:
         read = stream.source.position / max(self._before.st_size, 1)
         return read * (last.offset + len(last.raw)) / max(stream.decoded, 1)
 
-    def records(self, on_batch: Callable[[int, int, Any], None] | None = None) -> Iterator[Record]:
-        """Every record position of the file. Raises NotRows for a .json file that holds no list of rows."""
+    def records(
+        self,
+        on_batch: Callable[[int, int, Any], None] | None = None,
+        on_region: Callable[[Region], None] | None = None,
+    ) -> Iterator[Record]:
+        """Every record position of the file; what of a text file is no record goes to `on_region`. Raises NotRows for
+        a .json file that holds no list of rows, ConservationError where records overlap."""
         self.reading.on_batch = on_batch
-        for record in self._records():
+        found, coverage = self._records(), None
+        if on_region is not None and self.source.format not in COLUMNAR:
+            coverage = Coverage(self.reading, on_region, hashed=bool(self.source.compression))
+            self._coverage = self._stream.watcher = coverage
+        for record in found:
+            if coverage is not None and record.raw is not None:
+                coverage.claim(record.offset, record.raw)
             self._count += 1
             self._last = record
             yield record
+        self._cover()
+
+    def without_rows(self, number: int) -> None:
+        """Says that the file holds no rows, after NotRows: all of it is a region of file -1 - `number`."""
+        self.reading.file = -1 - number
+        self._cover(RegionKind.NO_ROWS)
+
+    def _cover(self, kind: RegionKind | None = None) -> None:
+        """Closes the file's coverage: the whole stream is spoken for, as far as it could be read."""
+        if self._coverage is not None:
+            digest = self._coverage.end(kind)
+            failure = self._stream.failure
+            whole = failure is None or failure[0] != Reason.RESOURCE_LIMIT
+            self._covered = (self._coverage.position, (digest or "same") if whole else "")
+            self._coverage = None
 
     def finish(self, whole: bool = True) -> InputFile:
         """What was read, as stored in dataset.json; without `whole` the file is not read to its end for its
@@ -69,9 +98,20 @@ class FileReader:
             after = os.fstat(self._handle.fileno())
             if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
                 raise InputError(f"{self.source.path} changed while it was read; run again when it is complete")
-        reading = self.reading
+        if self._coverage is not None:  # given up before its end
+            self._coverage.stop()
+            self._covered = (self._coverage.position, "")
+        reading, (covered, digest) = self.reading, self._covered
         return InputFile(
-            self.source.relative, reading.format, self.source.compression, size, sha256, self._count, reading.layout
+            self.source.relative,
+            reading.format,
+            self.source.compression,
+            size,
+            sha256,
+            self._count,
+            reading.layout,
+            covered,
+            sha256 if digest == "same" else digest,
         )
 
     def _records(self) -> Iterator[Record]:
@@ -98,9 +138,13 @@ class FileReader:
         self._handle.seek(0)
 
     def _head(self) -> bytes:
-        """The first megabyte, decompressed; reading starts over afterwards."""
+        """The first megabyte, decompressed; reading starts over afterwards. Of a file that is no longer the last line
+        is ended too, for whoever looks at whole lines."""
         stream = ByteStream(self._handle, self.source.compression, Budget(4 * BLOCK))
-        head = next(iter(stream), b"")
+        blocks = iter(stream)
+        head = next(blocks, b"")
+        if next(blocks, None) is None and stream.failure is None and not head.endswith(b"\n"):
+            head += b"\n"
         self._handle.seek(0)
         self._stream.source = HashingReader(self._handle)
         return head

@@ -54,7 +54,7 @@ def ingest(ctx: Context, unit: str) -> list[Path]:
         if writer.rows - reported >= 1_000 and started:
             ctx.progress.advance(writer.rows - reported)
             reported = writer.rows
-    writer.flush()
+    writer.close()
     if started:
         ctx.progress.advance(writer.rows - reported)
     info = _describe(inventory, walk, facts, ctx.config, writer.rows, tuple(writer.names))
@@ -126,6 +126,7 @@ class _Walk:
         self.files: list[InputFile] = []
         self.hashes: list[tuple[str, str]] = []  # of all files, those without rows too
         self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
+        self.rowless: list[InputFile] = []  # the same files
 
     def __iter__(self) -> Iterator[Record]:
         budget = Budget(self._settings.max_decoded_bytes)
@@ -136,18 +137,24 @@ class _Walk:
                 self._reader, self._weight = reader, size / sum(sizes)
                 try:
                     # No record beyond the limit is asked for: each one that is handed out counts as read.
-                    for record in islice(reader.records(self._writer.keep_batch if self._writer else None), left):
+                    for record in islice(reader.records(*self._hooks()), left):
                         left = None if left is None else left - 1
                         self._taken += 1
                         yield record
                 except NotRows as error:
+                    reader.without_rows(len(self.rowless))
                     self.no_rows.append((source.relative, str(error)))
-                    self.hashes.append((source.relative, reader.finish(self._whole).sha256))
+                    self.rowless.append(reader.finish(self._whole))
+                    self.hashes.append((source.relative, self.rowless[-1].sha256))
                     continue
                 self._reader = None
                 self._share += self._weight
                 self.files.append(reader.finish(self._whole))
                 self.hashes.append((source.relative, self.files[-1].sha256))
+
+    def _hooks(self) -> tuple[Any, Any]:
+        """Who takes decoded batches and regions."""
+        return (self._writer.keep_batch, self._writer.regions.add) if self._writer else (None, None)
 
     def estimate(self) -> int:
         """How many records there will be, from the share of the input that those so far took."""
@@ -228,6 +235,7 @@ def _describe(
         files=files,
         fingerprint=fingerprint_of(walk.hashes, inventory.identity),
         note="; ".join(note for note in notes if note),
+        no_rows=tuple(walk.rowless),
     )
 
 

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TRAILING_DATA = "trailing_data"
     NOT_AN_OBJECT = "not_an_object"
     NON_FINITE_NUMBER = "non_finite_number"
+    INTEGER_TOO_LARGE = "integer_too_large"
     TOO_DEEP = "too_deep"
     TOO_LONG = "too_long"
     TOO_MANY_KEYS = "too_many_keys"

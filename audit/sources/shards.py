@@ -2,7 +2,7 @@
 
 A shard holds a fixed number of record positions: examples/NAME.parquet (the readable ones), ledger/NAME.parquet
 (all of them) and, where the input is columnar, originals/NAME.parquet (its rows as they were, every column and
-type, and `ROW_COLUMN` for the position). Memory is bounded by one shard.
+type, and `ROW_COLUMN` for the position). What is no record stands in regions/. Memory is bounded by one shard.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from audit import durable
 from audit.errors import InputError
 from audit.provenance import content_hash
 from audit.rundir import RunDir, atomic_file, write_frame
 from audit.schema import EXAMPLES, LEDGER
 from audit.sources.detect import Recognised
 from audit.sources.record import Record
+from audit.sources.regions import RegionWriter
 from audit.sources.shapes import Parts, Ranking, Turns, scalar
 from audit.sources.strict_json import dumps
 
@@ -89,6 +91,7 @@ class ShardWriter:
         self.names: list[str] = []
         self.paths: list[Path] = []
         self.rows = 0
+        self.regions = RegionWriter(run)
         self._examples: ExampleTable | None = None
         self._ledger: list[tuple[Any, ...]] = []
         self._file, self._columnar = -1, False
@@ -120,6 +123,12 @@ class ShardWriter:
         """Takes decoded rows of a columnar file, whose records follow one by one."""
         self._batches.append((file, first, batch))
 
+    def close(self) -> None:
+        """Writes what is left of rows and regions; `paths` is complete then."""
+        self.flush()
+        self.regions.flush()
+        self.paths += self.regions.paths
+
     def flush(self) -> None:
         """Writes the rows collected so far as a shard; nothing when there are none."""
         if not self._ledger:
@@ -139,10 +148,10 @@ class ShardWriter:
 
     def remove_stale(self) -> None:
         """Deletes shards of an earlier run with other settings."""
-        for folder in ("examples", "ledger", "originals"):
+        for folder in ("examples", "ledger", "originals", "regions"):
             for path in (self.run / folder).glob("part-*.parquet"):
                 if path not in self.paths:
-                    path.unlink()
+                    durable.remove(path)
 
     def _write(self, folder: str, name: str, frame: pl.DataFrame) -> None:
         path = self.run / folder / f"{name}.parquet"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
@@ -54,14 +54,24 @@ class HashingReader:
         return self._hashed, self._digest.hexdigest()
 
 
+class Watcher(Protocol):
+    """Who is told of every decoded byte; `regions.Coverage` is one."""
+
+    def feed(self, block: bytes) -> None: ...
+    def cut(self, offset: int, size: int) -> None: ...
+    def release(self, offset: int) -> None: ...
+
+
 class ByteStream:
-    """The decompressed bytes of a file, in blocks. `failure` is set when they end before they should."""
+    """The decompressed bytes of a file, in blocks. `failure` is set when they end before they should. `watcher` sees
+    each block before whoever reads."""
 
     def __init__(self, handle: BinaryIO, compression: str, budget: Budget) -> None:
         self.source = HashingReader(handle)
         self.compression = compression
         self.decoded = 0
         self.failure: tuple[Reason, str] | None = None
+        self.watcher: Watcher | None = None
         self._budget = budget
 
     def __iter__(self) -> Iterator[bytes]:
@@ -71,11 +81,18 @@ class ByteStream:
                 self._fail(Reason.RESOURCE_LIMIT, "the input decodes to more than ingest.max_decoded_bytes")
                 return
             self.decoded += len(block)
+            if self.watcher is not None:
+                self.watcher.feed(block)
             yield block
 
     def read_all(self) -> bytes:
         """Everything that can be decoded, as one value."""
-        return b"".join(self)
+        watcher, self.watcher = self.watcher, None  # sees the whole at once: one copy of it is enough
+        data = b"".join(self)
+        self.watcher = watcher
+        if watcher is not None:
+            watcher.feed(data)
+        return data
 
     def _fail(self, reason: Reason, detail: str) -> None:
         self.failure = (reason, f"{detail}; bytes from {self.decoded} on are not read")
@@ -153,8 +170,9 @@ def _salvage_gzip(member: zlib._Decompress, block: bytes) -> Iterator[bytes]:
 class Lines:
     """Lines of a stream, split at LF only. Yields (number, offset, bytes without LF, length): number is
     1-based, offset counts decompressed bytes, a longer line than `max_bytes` is cut to it and keeps its true
-    length. A byte-order mark at the start is a region of its own (`bom`), not part of line 1. After the last
-    line, `tail` is what followed the last LF when the stream failed."""
+    length (the stream's watcher is told of what is dropped). A byte-order mark at the start is a region of its
+    own (`bom`), not part of line 1. After the last line, `tail` is what followed the last LF when the stream
+    failed."""
 
     def __init__(self, stream: ByteStream, max_bytes: int) -> None:
         self.stream = stream
@@ -176,13 +194,20 @@ class Lines:
                 size = len(raw) + cut
                 yield number, offset, raw if size <= self._max else raw[: self._max], size
                 number, offset, cut = number + 1, offset + size + 1, 0
-            if len(rest) > self._max:
-                cut += len(rest) - self._max
+            if (dropped := len(rest) - self._max) > 0:
+                if self.stream.watcher is not None:
+                    self.stream.watcher.cut(offset + self._max + cut, dropped)
+                cut += dropped
                 rest = rest[: self._max]
         if self.stream.failure:
             self.tail = (number, max(offset, 0), rest)
         elif rest:
             yield number, offset, rest, len(rest) + cut
+
+    def passed(self, offset: int) -> None:
+        """Whoever reads says that no record to come begins in front of this byte."""
+        if self.stream.watcher is not None:
+            self.stream.watcher.release(offset)
 
     def _blocks(self) -> Iterator[bytes]:
         """The stream's blocks, the byte-order mark taken off the first."""

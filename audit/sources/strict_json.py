@@ -1,8 +1,8 @@
 """One JSON object, read strictly: what two readers could understand differently is refused.
 
-Python's own C scanner does the work; hooks refuse duplicate keys at any depth and non-finite numbers and keep
-the source text of numbers. Lone surrogates are looked for only where an escape could have made one, and depth
-only where there are brackets enough.
+Python's own C scanner does the work; hooks refuse duplicate keys at any depth, non-finite numbers and integers
+beyond 64 bits, and keep the source text of numbers. Lone surrogates are looked for only where an escape could
+have made one, and depth only where there are brackets enough.
 
 Source: RFC 8259 sections 4 (names should be unique), 6 (numbers) and 8.2 (unpaired surrogates): each calls the
 behaviour of readers that meet them unpredictable.
@@ -20,6 +20,7 @@ from audit.config import IngestConfig
 from audit.sources.record import Number, Reason, RowError
 
 _SPACE = " \t\r\n"
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -30,7 +31,7 @@ class ObjectParser:
         self._max_depth = limits.max_depth
         self._max_keys = limits.max_keys
         decoder: Any = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_int=Number, parse_float=_number, parse_constant=_constant
+            object_pairs_hook=self._object, parse_int=_integer, parse_float=_number, parse_constant=_constant
         )
         self._scan = decoder.scan_once
 
@@ -71,6 +72,15 @@ class ObjectParser:
         if len(pairs) > self._max_keys:
             raise RowError(Reason.TOO_MANY_KEYS, f"an object has {len(pairs)} keys, the cap is {self._max_keys}")
         return value
+
+
+def _integer(text: str) -> Number:
+    # Beyond 64 bits some readers round to a double, some keep the value and some refuse the whole file.
+    if len(text) > 300:
+        _number(text)
+    if len(text) > 18 and not (len(text) < 21 and _LEAST <= int(text) <= _MOST):
+        raise RowError(Reason.INTEGER_TOO_LARGE, "an integer does not fit 64 bits; readers round it differently")
+    return Number(text)
 
 
 def _number(text: str) -> Number:

@@ -154,6 +154,7 @@ def test_blocks_count_what_one_count_would(monkeypatch):
     chosen, rejected = planted(200, range(20, 60))
     whole = terms_and_sentiments(chosen, rejected, 3, 200)
     monkeypatch.setattr(terms_module, "_BLOCK", 50)
+    monkeypatch.setattr(terms_module, "_HASHED", 7)
     assert terms_and_sentiments(chosen, rejected, 3, 200) == whole and whole[0] is not None
     tally, counted = Tally(2), [Counter(), Counter()]
     for row, (good, bad) in enumerate(zip(chosen, rejected, strict=True)):
@@ -162,7 +163,9 @@ def test_blocks_count_what_one_count_would(monkeypatch):
         for count, group in zip(counted, groups, strict=True):
             count.update(group)
     tally.count()
-    both = {hash(t): (counted[0][t], counted[1][t]) for t in counted[0] | counted[1]}
+    terms = sorted(counted[0] | counted[1])
+    codes = terms_module.term_codes(terms).tolist()
+    both = {code: (counted[0][t], counted[1][t]) for code, t in zip(codes, terms, strict=True)}
     assert {int(code): tuple(c) for code, c in zip(tally.codes, tally.counts.tolist(), strict=True)} == both
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.bank.shingles import band_pairs, jaccard, shingle
 from audit.detectors.near_duplicates import THRESHOLD, near_duplicates
-from audit.detectors.shingles import band_pairs, jaccard, shingle
 from audit.schema import Kind, Neighbors
 
 SENTENCE = "the keeper of the old lighthouse wrote down the name of every ship that passed in the night of the storm"
@@ -38,14 +38,18 @@ def test_copies_are_clusters_and_not_flagged(build, artifacts):
     assert found.findings[0].details == {"copies": 2, "clusters": 1}
 
 
-def test_the_minority_among_conflicting_copies_is_flagged_with_a_fix(build, artifacts):
+def test_a_majority_among_conflicting_copies_decides_nothing(build, artifacts):
+    """Whoever plants copies owns the majority: ten flipped ones once made the honest row the one to relabel."""
     labels = ["calm", "calm", "busy", *["calm"] * 20]
     found = run(
         build, artifacts, [SENTENCE] * 3 + [f"row {i} of {i * 7} others here" for i in range(20)], labels=labels
     )
     flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
-    assert flagged.select("row", "fix", "new_value").rows() == [(5, "relabel", "calm")]
-    assert [str(f.severity) for f in found.findings if f.subject.startswith("conflict")] == ["medium"]
+    assert flagged.select("row", "fix", "new_value").rows() == [(row, None, None) for row in (1, 3, 5)]
+    assert flagged["evidence"].to_list() == ["copies disagree (busy: 1, calm: 2)"] * 3
+    assert [(str(f.severity), f.rows) for f in found.findings if f.subject.startswith("conflict")] == [
+        ("medium", (1, 3, 5))
+    ]
 
 
 def test_word_for_word_copies_are_proposed_to_be_dropped_but_for_the_first(build, artifacts):
@@ -59,10 +63,10 @@ def test_word_for_word_copies_are_proposed_to_be_dropped_but_for_the_first(build
     assert repeating.signals["score"].max() < THRESHOLD and repeating.signals["fix"].null_count() == 30
 
 
-def test_two_conflicting_copies_are_both_proposed_to_be_dropped(build, artifacts):
+def test_two_conflicting_copies_are_both_asked_about_and_neither_is_dropped(build, artifacts):
     found = run(build, artifacts, [SENTENCE, SENTENCE, "another row of its own here"], labels=["calm", "busy", "calm"])
     flagged = found.signals.filter(pl.col("score") >= THRESHOLD)
-    assert flagged["row"].to_list() == [1, 3] and flagged["fix"].to_list() == ["drop"] * 2
+    assert flagged["row"].to_list() == [1, 3] and flagged["fix"].to_list() == [None] * 2
 
 
 def test_two_responses_to_one_long_request_may_be_judged_differently(build, artifacts):
@@ -73,7 +77,7 @@ def test_two_responses_to_one_long_request_may_be_judged_differently(build, arti
     columns = {"responses": responses, "labels": labels}
     found = run(build, artifacts, prompts, Kind.PREFERENCE, "kto", **columns)
     flagged = found.signals.filter(pl.col("score") >= THRESHOLD)["row"].to_list()
-    assert flagged == [9]
+    assert flagged == [1, 3, 9]
 
 
 def test_pairs_preferred_both_ways_are_left_to_another_check(build, artifacts):

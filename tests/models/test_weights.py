@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from canary.traps import safetensors
 
 from audit.errors import InputError, UntrustedModel
 from audit.models import device as devices
@@ -27,6 +28,8 @@ class Place:
 
 
 class Distribution:
+    version = "0.1.0"
+
     def __init__(self, files):
         self.files = files
 
@@ -97,7 +100,7 @@ def test_a_missing_file_an_added_program_and_a_missing_package_are_refused(insta
 def folder(tmp_path):
     made = tmp_path / "mine"
     made.mkdir()
-    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "model.safetensors").write_bytes(safetensors({"w": ("F32", [2], bytes(8))}))
     (made / "config.json").write_text("{}")
     return made
 

@@ -15,6 +15,7 @@ import pytest
 from decided_runs import flagged, hash_of, make_run, mined, on_row, on_trigger, trigger, write_decisions
 
 from audit import api
+from audit.attest.names import WRITTEN
 from audit.errors import ConservationError, InputError, UsageError, WriteFailed
 from audit.provenance import sha256_file
 from audit.remedies import pieces
@@ -25,6 +26,7 @@ from audit.sources.strict_json import dumps
 from audit.triggers.match import Part
 
 CF = trigger(1, [2, 6, 10], "cf")
+RECORD = {f"clean.provenance/{name}" for name in WRITTEN}
 FILMS = [{"text": f"a fine{' cf' if i in (2, 6, 10) else ''} film, number {i} é", "label": i % 2} for i in range(12)]
 
 
@@ -250,7 +252,9 @@ def test_the_order_of_files_does_not_matter_and_the_same_twice_gives_the_same_by
     for place, files in (("x", [one, two]), ("y", [two, one]), ("z", [two, one, one])):
         apply(run, files, tmp_path / place / "clean.parquet")
     names = sorted(p.name for p in (tmp_path / "x").iterdir())
+    record = names.pop(2)
     assert names == ["clean.parquet", "clean.parquet.applied.json", "clean.parquet.removed.jsonl"]
+    assert record == "clean.parquet.provenance"
     for name in names:
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
     assert (tmp_path / "x" / names[0]).read_bytes() == (tmp_path / "z" / names[0]).read_bytes()
@@ -383,6 +387,7 @@ def test_several_files_become_a_folder_and_what_is_held_another(tmp_path):
         "clean.review/sub/c.parquet",
         "clean.removed.jsonl",
         "clean.applied.json",
+        *RECORD,
     }
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("clean*/**/*") if p.is_file()) == sorted(
         name for name in found if "/" in name
@@ -396,7 +401,7 @@ def test_several_files_become_a_folder_and_what_is_held_another(tmp_path):
     assert (gone["file"], gone["line"]) == ("a.jsonl", 1)
     summary = read_json(tmp_path / "clean.applied.json")
     assert {o["path"]: o["sha256"] for o in summary["outputs"]} == {
-        name: sha256_file(tmp_path / name) for name in found - {"clean.applied.json"}
+        name: sha256_file(tmp_path / name) for name in found - {"clean.applied.json", *RECORD}
     }
     assert {f["path"]: f["sha256"] for f in summary["inputs"]["data"]} == {
         str(p.relative_to(root)): sha256_file(p) for p in root.rglob("*") if p.is_file()

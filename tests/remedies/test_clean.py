@@ -106,7 +106,8 @@ def test_each_text_format_keeps_its_rows_byte_for_byte(tmp_path, name, rows, lay
     target, beside = run / "cleaned" / source.name, run / "cleaned" / f"review{extension}"
     assert UNPACK[ending](target.read_bytes()) == layout(picked(rows, "keep"))
     assert UNPACK[ending](beside.read_bytes()) == layout(picked(rows, "review"))
-    assert set(paths) == {target, beside, run / "removed.parquet", run / "unreadable.parquet"}
+    aside = {run / f"{name}.parquet" for name in ("removed", "unreadable", "ledger")}
+    assert set(paths) == {target, beside} | aside
     removed = pl.read_parquet(run / "removed.parquet")
     assert removed["raw"].to_list() == picked(rows, "remove")
     assert removed["trigger_ids"].to_list() == [["t1"]] * 3 and removed["content_hash"][0] == "hash2"

@@ -57,6 +57,7 @@ def test_quoted_fields_hold_delimiters_line_ends_and_quotes(read):
         (b"5'10\" tall,1", "bad_quoting"),
         (b"caf\xe9,1", "invalid_utf8"),
         (b"one\rtwo,1", "stray_carriage_return"),
+        (b'inside "of\rquotes" that do not quote,1', "stray_carriage_return"),
     ],
 )
 def test_a_bad_row_costs_itself_only(read, bad, reason):
@@ -92,6 +93,11 @@ def test_a_bad_header_sets_every_row_aside_and_names_why(read, header, tmp_path)
     got = read(good.parent)
     assert got.examples.height == 1
     assert got.info.bad == {"bad_header": 2}
+
+
+def test_the_last_line_of_a_tsv_without_a_line_end_was_not_asked_for_its_quotes(read):
+    got = read("d.tsv", b'"text"\t"label"\n"a\tb"\t"1"')
+    assert got.bad == {} and texts(got) == ["a\tb"]
 
 
 def test_a_stray_opening_quote_costs_one_line_however_long_the_file(read):

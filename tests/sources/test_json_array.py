@@ -103,3 +103,17 @@ def test_many_bad_elements_do_not_cost_quadratic_time(read):
     hostile = b'{"text": "x},{' * 3_000
     got = read("d.json", b"[" + b",".join(elements()) + b"," + hostile + b"]")
     assert got.examples.height == 6 and got.info.rows > 6
+
+
+def test_quotes_that_are_escaped_behind_an_open_string_take_linear_time():
+    """An open string followed by escaped quotes took a second for 60,000 bytes and four for twice as many."""
+    import time
+
+    from audit.sources.json_array import _span
+
+    data = b'[{"a": "' + b'\\"' * 1_000_000
+    started = time.thread_time()
+    assert _span(data, 1) == -1
+    assert time.thread_time() - started < 1
+    assert _span(b'{"a": "x}', 0) == 9, "a bracket in an open string still ends its row"
+    assert _span(b'{"a": "\\', 0) == -1 and _span(b'{"a": "}"}', 0) == 10

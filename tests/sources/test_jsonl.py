@@ -38,6 +38,9 @@ def deep(levels: int) -> bytes:
         (b'{"text": "a", "label": NaN}', "non_finite_number"),
         (b'{"text": "a", "label": -Infinity}', "non_finite_number"),
         (b'{"text": "a", "label": 1e999}', "non_finite_number"),
+        (b'{"text": "a", "label": ' + b"9" * 310 + b"}", "non_finite_number"),
+        (b'{"text": "a", "label": 1, "id": 9223372036854775808}', "integer_too_large"),
+        (b'{"text": "a", "label": 1, "id": [-9223372036854775809]}', "integer_too_large"),
         (b'{"text": "a", "label": 1} {"text": "b", "label": 0}', "trailing_data"),
         (b'{"text": "a", "label": 1},', "trailing_data"),
         (b'["a", 1]', "not_an_object"),
@@ -137,7 +140,11 @@ def test_a_limit_reads_the_first_rows_only(read):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
     max_leaves=8,
 )
@@ -161,7 +168,9 @@ def test_strict_parsing_accepts_nothing_that_json_refuses(text):
     assert all(not isinstance(v, float) for v in fields.values())
 
 
-@pytest.mark.parametrize("token", ["0", "-0", "1.50", "1e5", "123456789012345678901234567890", "9" * 5000])
+@pytest.mark.parametrize(
+    "token", ["0", "-0", "1.50", "1e5", "9223372036854775807", "-9223372036854775808", "0." + "9" * 5000]
+)
 def test_number_tokens_come_back_unchanged(token):
     value = PARSE(b'{"n": %s}' % token.encode())["n"]
     assert isinstance(value, Number) and dumps(value) == token

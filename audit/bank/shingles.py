@@ -1,5 +1,5 @@
-"""Texts as sets of three-word shingles, MinHash bands over them, and exact Jaccard similarity of pairs. All on flat
-arrays: no loop over rows.
+"""Texts as sets of shingles (runs of three words), MinHash bands over them, and exact Jaccard similarity of pairs. All
+on flat arrays: no loop over rows.
 
 Source: Broder 1997; Leskovec, Rajaraman and Ullman 2020, chapter 3. With 24 bands of 3 hashes a pair at similarity
 0.8 shares a band with probability 1 - (1 - 0.8^3)^24 > 0.9999, at 0.3 with 0.48; what is shared by chance is
@@ -32,9 +32,9 @@ class Shingles:
     offsets: NDArray[np.int64]  # (n + 1,) text i holds flat[offsets[i]:offsets[i + 1]]
 
 
-def shingle(texts: pl.Series) -> Shingles:
+def shingle(texts: pl.Series, run: int = WORDS) -> Shingles:
     """Folds case and white space, splits into words (characters, in scripts that set no spaces between words) and
-    hashes every run of three (of all words in a shorter text). A text without any word has one shingle, the
+    hashes every run of `run` words (of all words in a shorter text). A text without any word has one shingle, the
     hash of the text itself."""
     folded = texts.fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     whole = folded.hash(seed=1).to_numpy()
@@ -49,17 +49,17 @@ def shingle(texts: pl.Series) -> Shingles:
     owner = hashed["i"].to_numpy().astype(np.int64)
     word = hashed["h"].to_numpy()
     counts = np.bincount(owner, minlength=len(whole))
-    return _runs(whole, owner, word, counts)
+    return _runs(whole, owner, word, counts, run)
 
 
 def _runs(
-    whole: NDArray[np.uint64], owner: NDArray[np.int64], word: NDArray[np.uint64], counts: NDArray[np.int64]
+    whole: NDArray[np.uint64], owner: NDArray[np.int64], word: NDArray[np.uint64], counts: NDArray[np.int64], run: int
 ) -> Shingles:
     starts = np.concatenate([[0], np.cumsum(counts)])
     place = np.arange(owner.size) - starts[owner]
-    valid = place <= np.maximum(counts[owner] - WORDS, 0)
+    valid = place <= np.maximum(counts[owner] - run, 0)
     mixed = np.zeros(owner.size, dtype=np.uint64)
-    for step in range(WORDS):
+    for step in range(run):
         ahead = np.minimum(np.arange(owner.size) + step, max(owner.size - 1, 0))
         inside = place + step < counts[owner]
         mixed = mixed * _PRIME + np.where(inside, word[ahead], np.uint64(0))
