@@ -53,25 +53,27 @@ def check_key(key: Path) -> None:
 def _private(key: Path) -> Ed25519PrivateKey:
     serialization, kinds = _library()
     try:
-        found: Ed25519PrivateKey = serialization.load_pem_private_key(_read(key), password=None)
+        found = serialization.load_pem_private_key(_read(key), password=None)
     except TypeError:
         raise InputError(f"{key} is encrypted; decrypt it for signing with openssl pkey -in {key}") from None
     except ValueError:
         raise InputError(f"{key} holds no private key in PEM form") from None
     if not isinstance(found, kinds.Ed25519PrivateKey):
         raise InputError(f"{key} holds a key of another kind; make one with openssl genpkey -algorithm ed25519")
-    return found
+    private: Ed25519PrivateKey = found
+    return private
 
 
 def _public(key: Path) -> Ed25519PublicKey:
     serialization, kinds = _library()
     try:
-        found: Ed25519PublicKey = serialization.load_pem_public_key(_read(key))
+        found = serialization.load_pem_public_key(_read(key))
     except ValueError:
         raise InputError(f"{key} holds no public key in PEM form; openssl pkey -in KEY -pubout makes one") from None
     if not isinstance(found, kinds.Ed25519PublicKey):
         raise InputError(f"{key} holds a key of another kind; Ed25519 is what signatures are made with")
-    return found
+    public: Ed25519PublicKey = found
+    return public
 
 
 def _read(key: Path) -> bytes:

@@ -129,7 +129,7 @@ def put_in_place(staged: Sequence[tuple[Path, Path]], targets: Targets) -> None:
                 durable.remove(path)
         durable.remove(planned)  # from here on the result counts
     except BaseException:
-        _take_back(plan)
+        _take_back(plan, targets.out.parent)
         raise
 
 
@@ -140,19 +140,25 @@ def take_back_unfinished(targets: Targets) -> None:
     for folder in durable.stale(targets.out.parent, targets.out.name):
         if folder.is_dir() and not folder.is_symlink():
             if (folder / _PLAN).is_file():
-                _take_back([entry for entry in read_json(folder / _PLAN) if entry["final"] in ours])
+                plan = [entry for entry in read_json(folder / _PLAN) if entry["final"] in ours]
+                _take_back(plan, targets.out.parent)
             durable.remove_tree(folder)
         else:
             durable.remove(folder)
 
 
-def _take_back(plan: Sequence[dict[str, str]]) -> None:
-    """Takes away the files of a plan that were moved; not those that were changed since."""
+def _take_back(plan: Sequence[dict[str, str]], top: Path) -> None:
+    """Takes away the files of a plan that were moved, and the folders below `top` that are empty then; not files that
+    were changed since."""
     for entry in plan:
         final = Path(entry["final"])
         with suppress(OSError, WriteFailed):
             if not Path(entry["staged"]).exists() and final.is_file() and sha256_file(final) == entry["sha256"]:
                 durable.remove(final)
+            for folder in final.parents:
+                if folder == top.absolute():
+                    break
+                durable.remove_empty(folder)
 
 
 def check_run(run: RunDir) -> DatasetInfo:

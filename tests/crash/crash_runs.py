@@ -54,6 +54,7 @@ class Server:
     def __init__(self) -> None:
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)])
         env = {**os.environ, "PYTHONPATH": path, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+        env |= {"SOURCE_DATE_EPOCH": "1000000000"}  # the one time that a record holds
         self._process = subprocess.Popen(
             [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
         )

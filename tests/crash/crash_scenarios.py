@@ -60,17 +60,18 @@ def scan_of(server: Server, folder: Path, source: str, checks: tuple[str, ...] =
     return _undisturbed(server, folder, words, "run", None, checks)
 
 
-def apply_of(server: Server, folder: Path, over: bool) -> Scenario:
-    """Decisions of two reviewers on a scan of one file; `over` an earlier result, which has held rows besides."""
-    scan = scan_of(server, folder / "scan", "csv")
+def apply_of(server: Server, folder: Path, over: bool, source: str = "csv") -> Scenario:
+    """Decisions of two reviewers on a scan; `over` an earlier result, which has held rows besides."""
+    scan = scan_of(server, folder / "scan", source)
+    out = "result/clean.csv" if source == "csv" else "result/clean"
     run = RunDir(folder / "scan" / "reference" / "run")
     trigger = Trigger(**read_json(run.triggers)[0])
     ann = write_decisions(folder / "ann", on_trigger(trigger, "reject"), on_row(run, 3, "reject"))
     bob = write_decisions(folder / "bob", on_row(run, 5, "accept"), on_row(run, 7, "reject"))
-    words: list[object] = ["apply", run.path, ann, bob, "-o", "result/clean.csv", "--undecided", "keep"]
+    words: list[object] = ["apply", run.path, ann, bob, "-o", out, "--undecided", "keep"]
     if not over:
         return _undisturbed(server, folder, words, "result", None, scan.checks)
-    first = server.run(["apply", run.path, ann, "-o", "result/clean.csv"], folder / "before")
+    first = server.run(["apply", run.path, ann, "-o", out], folder / "before")
     assert first.code == 0, first.err
     return _undisturbed(server, folder, [*words, "--force"], "result", folder / "before", scan.checks)
 
@@ -136,7 +137,7 @@ def refused(server: Server, scenario: Scenario, folder: Path, number: int, fault
 def _ended_well(scenario: Scenario, again: Ran, folder: Path, finished: bool) -> tuple[bool, str]:
     found = tree(folder / scenario.result)
     other = sorted(name for name in {*found, *scenario.wanted} if found.get(name) != scenario.wanted.get(name))
-    refused = finished and again.code == 2 and "clean.csv exists" in again.err  # `apply` writes over nothing
+    refused = finished and again.code == 2 and " exists; choose another -o" in again.err  # `apply` writes over nothing
     ok = (again.code == scenario.reference.code or refused) and not other and not temporaries(folder)
     return not ok, f"run again: code {again.code}, other bytes in {other}, {temporaries(folder)}, {again.err[-300:]}"
 

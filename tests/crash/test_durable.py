@@ -67,6 +67,8 @@ def _opens_for_writing(call: ast.Call, of: str) -> bool:
     texts = [ast.unparse(argument) for argument in [*call.args, *(k.value for k in call.keywords)]]
     if of == "os":
         return any(flag in text for text in texts for flag in ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"))
+    if of in ("webbrowser", "opener"):
+        return False  # addresses, not files
     if of in ("", "io", "gzip", "bz2", "lzma", "pa"):
         given = call.args[1:2]  # open(path, mode)
     else:

@@ -51,8 +51,10 @@ def test_a_scan_of_many_files_and_of_a_columnar_one_survives(servers, tmp_path, 
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("over", [False, True], ids=["new", "over an earlier result"])
-def test_applying_decisions_survives_a_kill_at_every_step(servers, tmp_path, judge_all, over):
+@pytest.mark.parametrize(
+    ("over", "source"), [(False, "csv"), (True, "csv"), (False, "folder")], ids=["new", "over", "folder"]
+)
+def test_applying_decisions_survives_a_kill_at_every_step(servers, tmp_path, judge_all, over, source):
     """What was moved into place by a process that died is taken back, so the same command is not refused."""
-    scenario = apply_of(servers[0], tmp_path / "apply", over)
+    scenario = apply_of(servers[0], tmp_path / "apply", over, source)
     _all(servers, scenario, tmp_path, _points(scenario), judge_all)

@@ -98,9 +98,8 @@ def test_every_field_that_is_used_may_be_forged(folder: Path, tunevet):
                     changes.append({place: [{**good[place][0], name: value}, *good[place][1:]]})
     assert len(changes) > 30
     for change in changes:
-        tampering.edit_manifest(folder, lambda facts, change=change: facts.update(change))
+        path.write_text(json.dumps({**good, **change}))
         assert tunevet("verify", folder)[0] == 1, change
-        path.write_text(json.dumps(good))
 
 
 def test_a_ledger_that_is_no_parquet_is_a_finding(folder: Path, tunevet):
