@@ -52,10 +52,8 @@ def run(bench: Path, settings: Settings) -> int:
             run_dir = scanned(case, settings)
             told["flips"].append({"case": case.name, **flips(case, run_dir)})
             told["annotators"] += [accused(case, run_dir), *shuffled(case, run_dir)]
-        else:
-            run_dir = scanned(case, settings)
-            if run_dir.dataset().kind == "preference":
-                told["annotators"] += shuffled(case, run_dir)
+        elif examples_of(case, settings.work)["rejected"].null_count() == 0:
+            told["annotators"] += shuffled(case, scanned(case, settings))
     write_json(settings.work / _BOOK / "told.json", told)
     table.write("bench-preference", page(told, settings), settings, False)
     return EXIT_OK if all(told.values()) else EXIT_INCOMPLETE
