@@ -245,9 +245,10 @@ def _curve_table(curve: Sequence[dict[str, Any]]) -> list[str]:
 
         confirmed = f"{sum(c['status'] == 'confirmed' for c in proved)} of {len(proved)}" if proved else "-"
         row = [f"{count:,}", str(len(here)), f"{len(found)} of {len(here)}", confirmed, middle("score"), middle("p")]
-        row += [middle("flagged"), middle("precision"), middle("accuracy"), middle("words"), middle("others")]
+        row += [middle("flagged"), middle("precision"), middle("accuracy"), middle("words")]
+        row.append(f"{sum(c['others'] > 0 for c in here)} of {len(here)}")
         rows.append(row)
-    return [table.lines([*head, "margin model", "bag of words", "other triggers"], rows)]
+    return [table.lines([*head, "margin model", "bag of words", "draws with another suspect"], rows)]
 
 
 def _named(record: dict[str, Any]) -> str:
