@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from benchmarks.pairs import MadeEncoder
 from benchmarks.pairs import body as pairs_body
+from benchmarks.pairs import encoded
 from benchmarks.preference import bag_of_words, page, plain_margins
 from benchmarks.scans import Settings
 
@@ -53,7 +53,7 @@ def test_a_bag_of_words_learns_a_word():
 
 
 def test_made_vectors_are_unit_rows_and_the_table_names_the_dearest_checks():
-    made = MadeEncoder().encode(["one two three", "one two three", "four"])
+    made = encoded(None, ["one two three", "one two three", "four"])
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, rtol=1e-5)
     assert (made[0] == made[1]).all() and (made[0] != made[2]).any()
     units = [{"stage": "ingest", "unit": "all", "seconds": 1.0, "peak_bytes": 2**30, "error": ""}]
