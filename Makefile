@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH ?= ../shared/bench
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow test-verify test-crash test-hostile test-determinism lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-scale clean
+.PHONY: demo test test-slow test-verify test-crash test-hostile test-determinism lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-pairs bench-scale clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -75,6 +75,10 @@ bench-correlations: $(STAMP)
 
 bench-preference: $(STAMP)
 	$(HARNESS) preference $(OPTIONS)
+
+# 100,000 pairs; MORE="--rows 10000" for a tenth of it.
+bench-pairs: $(STAMP)
+	OMP_NUM_THREADS=2 PYTHONPATH=tests $(BIN)/python -m benchmarks.pairs --bench "$(BENCH)" --write $(MORE)
 
 # Takes about half an hour and 8 GB of disk; MORE="--rows 100000" for a tenth of it.
 bench-scale: $(STAMP)

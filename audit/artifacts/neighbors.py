@@ -38,7 +38,8 @@ def top_k(vectors: Float32, k: int, progress: Progress | None = None) -> Neighbo
         last = value.min(axis=1, keepdims=True)
         # More rows tie for the last place than there are places: the partition took any, the first are wanted.
         for row in np.flatnonzero((scores == last).sum(axis=1) > (value == last).sum(axis=1)):
-            best[row] = np.argsort(-scores[row], kind="stable")[:k]
+            near = np.flatnonzero(scores[row] >= last[row])
+            best[row] = near[np.argsort(-scores[row, near], kind="stable")[:k]]
             value[row] = scores[row, best[row]]
         order = np.lexsort((best, -value), axis=1)
         index[start:stop] = np.take_along_axis(best, order, axis=1)

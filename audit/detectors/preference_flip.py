@@ -33,7 +33,7 @@ _OTHER = {"true": "false", "false": "true"}  # judgements of single responses
 MOST_NAMED = 100  # annotators whose rate the finding holds
 
 
-@detector(code="TV-FLIP", title="Preferences that the rest contradicts", severity=Severity.LOW, version=2)
+@detector(code="TV-FLIP", title="Preferences that the rest contradicts", severity=Severity.LOW, version=3)
 def preference_flip(
     examples: pl.DataFrame, info: DatasetInfo, support: Support, *, shown: float = 0.5
 ) -> Detection | Skipped:
@@ -84,9 +84,10 @@ def _finding(signals: pl.DataFrame, margin: NDArray[np.float64], found: FlipRate
         details={
             "contradicted": against,
             "accuracy": support.accuracy,
-            "flip_rate": found.rate,
-            "flip_rate_low": found.low,
-            "flip_rate_high": found.high,
-            "by_annotator": [{"annotator": n, "flip_rate": r} for r, n in rates[:MOST_NAMED]],
+            # Named as label noise is: where it is surely above one per cent, the budget of review widens.
+            "noise_rate": found.rate,
+            "noise_rate_lower": found.low,
+            "noise_rate_upper": found.high,
+            "by_annotator": [{"annotator": n, "noise_rate": r} for r, n in rates[:MOST_NAMED]],
         },
     )

@@ -61,7 +61,7 @@ _INNER = frozenset(
         *("asr", "asr_a", "asr_b", "asr_d", "asr_cleaned", "control_max", "control_effect_max", "effect"),
         *("count", "hits", "trials", "seed", "seconds", "tokens", "A", "B", "C", "D"),
         *("rows", "against", "share", "reliability", "low", "high", "p", "q", "pairs", "cases", "rate", "others"),
-        *("with", "without", "adjusted", "alone", "expected", "difference", "shared", "together", "flip_rate"),
+        *("with", "without", "adjusted", "alone", "expected", "difference", "shared", "together", "noise_rate"),
     )
 )
 

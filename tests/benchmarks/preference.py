@@ -52,10 +52,8 @@ def run(bench: Path, settings: Settings) -> int:
             run_dir = scanned(case, settings)
             told["flips"].append({"case": case.name, **flips(case, run_dir)})
             told["annotators"] += [accused(case, run_dir), *shuffled(case, run_dir)]
-        else:
-            run_dir = scanned(case, settings)
-            if run_dir.dataset().kind == "preference":
-                told["annotators"] += shuffled(case, run_dir)
+        elif examples_of(case, settings.work)["rejected"].null_count() == 0:
+            told["annotators"] += shuffled(case, scanned(case, settings))
     write_json(settings.work / _BOOK / "told.json", told)
     table.write("bench-preference", page(told, settings), settings, False)
     return EXIT_OK if all(told.values()) else EXIT_INCOMPLETE
@@ -247,9 +245,10 @@ def _curve_table(curve: Sequence[dict[str, Any]]) -> list[str]:
 
         confirmed = f"{sum(c['status'] == 'confirmed' for c in proved)} of {len(proved)}" if proved else "-"
         row = [f"{count:,}", str(len(here)), f"{len(found)} of {len(here)}", confirmed, middle("score"), middle("p")]
-        row += [middle("flagged"), middle("precision"), middle("accuracy"), middle("words"), middle("others")]
+        row += [middle("flagged"), middle("precision"), middle("accuracy"), middle("words")]
+        row.append(f"{sum(c['others'] > 0 for c in here)} of {len(here)}")
         rows.append(row)
-    return [table.lines([*head, "margin model", "bag of words", "other triggers"], rows)]
+    return [table.lines([*head, "margin model", "bag of words", "draws with another suspect"], rows)]
 
 
 def _named(record: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ def test_preference_flip_ranks_and_flags_nothing(build, artifacts):
     assert (np.diff(scores) <= 0).all() and scores[0] > 0.9 > 0.1 > scores[-1] and found.threshold == float("inf")
     assert found.signals["fix"].to_list() == ["swap"] * 50 + [None] * 150
     details = found.findings[0].details
-    assert 0.1 < details["flip_rate_low"] <= details["flip_rate"] <= details["flip_rate_high"] < 0.4
+    assert 0.1 < details["noise_rate_lower"] <= details["noise_rate"] <= details["noise_rate_upper"] < 0.4
     tied = made["examples"].with_columns(label=pl.when(pl.col("row") < 100).then(pl.lit(TIE)))
     abstains = preference_flip(tied, made["info"], made["support"]).signals
     assert abstains["score"].is_nan().sum() == 50 and abstains["fix"].is_not_null().sum() == 0

@@ -114,6 +114,9 @@ class Lab:
         self.ctx = SimpleNamespace(progress=NoProgress())
         self.support = SimpleNamespace(margin=np.ones(len(made.texts), dtype=np.float32))
 
+    def margin(self):
+        return self.support.margin
+
     def differences(self):
         return np.random.default_rng(0).normal(size=(len(self.texts), 4)).astype(np.float32)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from report_runs import SHARD, add_check, add_findings, add_triggers, make_run, trigger
+from report.report_runs import SHARD, add_check, add_findings, add_triggers, make_run, trigger
 
 from audit.config import build
 from audit.report import collect, html

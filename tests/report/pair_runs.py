@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from browser_runs import review
-from report_runs import add_check, add_findings, add_triggers, make_run, trigger
+from report.browser_runs import review
+from report.report_runs import add_check, add_findings, add_triggers, make_run, trigger
 
 from audit.rundir import Context, write_array
 from audit.schema import TIE

@@ -385,7 +385,7 @@ def test_the_report_of_a_million_rows_is_small_and_opens_at_once(show, tmp_path,
     opened = show(path)
     opened.page.wait_for_selector("section.open")
     seconds = opened.page.evaluate("performance.now() / 1000")
-    assert seconds < 3
+    assert seconds < 6  # 0.7 on a quiet machine
     assert opened.page.evaluate("[data.points.length, data.rows.length]") == [20_000, 1_000]
     opened.go("rows")
     opened.press("r", "a")
