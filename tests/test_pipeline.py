@@ -165,8 +165,8 @@ def test_a_detectors_threshold_redoes_that_detector_and_what_follows(again):
     assert {"detect", "decide", "report"} <= stages_done(statuses) <= {"detect", *DEPENDENT}
 
 
-def test_what_becomes_of_undecided_rows_redoes_the_cleaned_dataset_only(again):
-    assert stages_done(again(review={"undecided": "keep"})) == {"clean", "report", "provenance"}
+def test_what_becomes_of_undecided_rows_redoes_nothing_in_front_of_the_verdicts(again):
+    assert stages_done(again(review={"undecided": "keep"})) == {"decide", "clean", "report", "provenance"}
 
 
 def test_another_support_redoes_patterns_but_no_embeddings(again):

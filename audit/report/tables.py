@@ -52,6 +52,7 @@ STAGES = {
     "decide": "Verdicts",
     "clean": "Cleaned dataset",
 }
+_LATER = ("report", "provenance")  # their markers are those of an earlier run
 _DUPLICATES, _CIRCLES = "near_duplicates", "preference_cycles"
 _COLUMNS = (("label", "Label"), ("source", "Source"), ("annotator", "Annotator"), ("_month", "Month"))
 _MONTH = pl.col("created_at").str.extract(r"^(\d{4}-\d{2})").alias("_month")
@@ -195,7 +196,7 @@ def bad_rows(data: Inputs) -> tuple[BadRow, ...]:
 
 def costs(data: Inputs) -> tuple[Cost, ...]:
     """Seconds and peak memory of the stages done before the report, in their order."""
-    folders = {p.name: p for p in (data.run / "done").glob("*") if p.is_dir() and p.name != "report"}
+    folders = {p.name: p for p in (data.run / "done").glob("*") if p.is_dir() and p.name not in _LATER}
     order = [name for name in STAGES if name in folders] + sorted(set(folders) - set(STAGES))
     found = (_cost(name, folders[name]) for name in order)
     return tuple(cost for cost in found if cost.units)

@@ -55,9 +55,10 @@ def test_the_summary_as_one_object(tunevet, run, tmp_path):
     assert ran.code == found["exit_code"] == 0 and found["schema"] == "tunevet.applied/1"
     assert found["counts"] == {"rows": 6, "keep": 5, "edit": 0, "remove": 1, "hold": 0, "unreadable": 0}
     assert found["undecided"] == "keep" and found["by_decision"] == {"reject": 1}
-    names = ["clean.jsonl", "clean.jsonl.removed.jsonl", "clean.jsonl.applied.json"]
-    assert found["written"] == [str(tmp_path / name) for name in names]
-    stored = json.loads((tmp_path / names[2]).read_text())
+    parts = ("ledger.parquet", "croissant.json", "bom.cdx.json", "manifest.json", "statement.intoto.json")
+    names = ["clean.jsonl", "clean.jsonl.removed.jsonl", *(f"clean.jsonl.provenance/{part}" for part in parts)]
+    assert sorted(found["written"]) == sorted(str(tmp_path / name) for name in [*names, "clean.jsonl.applied.json"])
+    stored = json.loads((tmp_path / "clean.jsonl.applied.json").read_text())
     assert {k: v for k, v in found.items() if k not in ("written", "exit_code")} == stored
 
 

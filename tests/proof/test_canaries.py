@@ -25,7 +25,7 @@ from audit.triggers.candidate import Candidate
 from audit.triggers.match import Law, Part
 
 CHECKS = ("rare_tokens", "near_duplicates")
-OWN = ("canaries", "report")
+OWN = ("canaries", "report", "provenance")  # provenance states the settings
 
 
 def candidate(text, hits, suspected="associated"):

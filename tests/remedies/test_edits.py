@@ -529,7 +529,11 @@ def test_a_file_without_quotes_takes_no_delimiter_and_no_line_break():
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | cells,
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | cells,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(cells, inner, max_size=3),
     max_leaves=8,
 )
