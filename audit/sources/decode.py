@@ -137,7 +137,24 @@ def _arrow(handle: BinaryIO, rows: int, first: int, out: _Out) -> None:
                 out.batch(batch.slice(start, rows), 0)
     except (*_ERRORS, MemoryError, RecursionError) as error:
         return out.fail(error, 0)
+    if container == "stream" and (problem := _end_of_stream(handle)):
+        return out.say({"failed": problem[0], "group": 0, "kind": problem[1]})
     out.say({"done": 0})
+
+
+def _end_of_stream(handle: BinaryIO) -> tuple[str, str] | None:
+    """(reason, what is wrong) of a stream that was read to where its reader stopped; None for a whole one. A stream cut
+    between two batches, and whatever follows the first of two streams, end without an error in every reader.
+
+    Source: the marker is a message of length 0, four zero bytes, after 0xFFFFFFFF since Arrow 0.15.
+    Misses: the padding of a last batch of before 0.15 looks like its marker."""
+    stopped = handle.tell()
+    handle.seek(0)
+    marker = b"\xff" * 4 + bytes(4) if handle.read(4) == b"\xff" * 4 else bytes(4)
+    handle.seek(max(stopped - len(marker), 0))
+    if handle.read(len(marker)) != marker:
+        return "truncated_input", "the stream has no end marker"
+    return ("damaged_input", "more bytes follow the end of its stream") if handle.read(1) else None
 
 
 def _batches(reader: Any, container: str) -> Iterator[pa.RecordBatch]:

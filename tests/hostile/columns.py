@@ -125,10 +125,7 @@ def cut(data: bytes, percent: int, name: str) -> Built:
         height = got.examples.height
         assert got.examples["prompt"].to_list() == TEXTS[:height] and got.ledger.height == height + 1
 
-    error = "InputError" if not percent else "?"
-    return Built(
-        {name: data[: len(data) * percent // 100]}, None, error, "damaged_input" if percent else "", check=check
-    )
+    return Built({name: data[: len(data) * percent // 100]}, None, "?", "damaged_input", check=check)
 
 
 def bombs() -> dict[str, Built]:
@@ -198,19 +195,35 @@ def cases() -> Iterator[Case]:
         yield Case("parquet bomb", name, lambda n=name: bombs()[n])
     for name in ("dictionary", "runs", "views"):
         yield Case("arrow values shared by all rows", name, lambda n=name: shared_values(n))
+    yield from _ends_of_streams()
     yield from _sound_but_odd()
 
 
-def cut_stream(data: bytes, percent: int) -> Built:
-    """A stream that ends between two batches is whole to every reader: rows are a prefix, each of its batch."""
-    some = data[: len(data) * percent // 100]
+def _ends_of_streams() -> Iterator[Case]:
+    """Readers stop at the first end marker, and where there is none at the end of the file: without a word."""
+    whole, rows = arrow(container="stream"), [READ] * 30
+    for name, more in (("twice", whole), ("other_bytes", b"text,label\n"), ("one_byte", b"\0")):
+        costs: list[Row] = [*rows, (None, "damaged_input")]
+        yield Case("more behind an arrow stream", name, lambda d=whole + more, c=costs: column_file(d, c, "d.arrow"))
+    for name, size in (("last_marker", 8), ("half_a_marker", 4)):
+        yield Case("arrow stream without an end", name, lambda n=size: cut_stream(whole, size=len(whole) - n))
+    old = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(use_legacy_format=True)
+    with pa.ipc.new_stream(old, TABLE.schema, options=options) as writer:
+        writer.write_table(TABLE)
+    yield Case("arrow stream as before 0.15", "whole", lambda: column_file(old.getvalue(), rows, "d.arrow", TEXTS))
+
+
+def cut_stream(data: bytes, percent: int = 0, size: int | None = None) -> Built:
+    """A stream that ends between two batches is whole to every reader; here it has no end, and that is said."""
+    some = data[: len(data) * percent // 100 if size is None else size]
 
     def check(got: Any) -> None:
         height = got.examples.height
         assert got.examples["prompt"].to_list() == TEXTS[:height]
-        assert height == 30 or got.ledger["reason"].to_list()[-1] == "damaged_input"
+        assert got.ledger["reason"].to_list()[-1] in ("damaged_input", "truncated_input")
 
-    return Built({"d.arrow": some}, None, "?" if some else "InputError", "damaged_input" if some else "", check=check)
+    return Built({"d.arrow": some}, None, "?", "damaged_input|truncated_input", check=check)
 
 
 def _sound_but_odd() -> Iterator[Case]:
