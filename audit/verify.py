@@ -18,9 +18,10 @@ import polars as pl
 
 from audit.attest import check as records
 from audit.attest import sign
-from audit.attest.check import Checked
+from audit.attest.check import Checked, Signer
 from audit.attest.facts import models
-from audit.attest.names import SIGNATURE, SUFFIX, Record, find, walk
+from audit.attest.identity import Identity, check_identity
+from audit.attest.names import SIGNATURES, SUFFIX, Record, find, walk
 from audit.errors import InputError
 from audit.provenance import sha256_file
 from audit.remedies.fates import FATE_OF
@@ -30,7 +31,13 @@ from audit.schema import Verdict
 
 _CLEANED = "cleaned"
 # What a run writes without a marker, or into which its user or the Python API may have written.
-_UNMARKED = {"config.toml", "manifest.json", "models.json", ".lock", f"{_CLEANED}{SUFFIX}/{SIGNATURE}"}
+_UNMARKED = {
+    "config.toml",
+    "manifest.json",
+    "models.json",
+    ".lock",
+    *(f"{_CLEANED}{SUFFIX}/{name}" for name in SIGNATURES),
+}
 _UNMARKED_FOLDERS = ("done/", "failed/", "input/")
 
 
@@ -51,7 +58,7 @@ class Verification:
         return not (self.missing or self.changed or self.broken or self.extra)
 
 
-def verify(run: RunDir, key: Path | None = None, allow: Collection[str] = ()) -> Verification:
+def verify(run: RunDir, key: Signer | None = None, allow: Collection[str] = ()) -> Verification:
     """Checks a run directory and its record. `key`: the public key that must have signed the record; `allow`: further
     paths that may lie in cleaned/. Raises InputError when it is none."""
     markers = sorted((run / "done").glob("*/*.json"))
@@ -74,7 +81,7 @@ def verify(run: RunDir, key: Path | None = None, allow: Collection[str] = ()) ->
     return _joined(Verification(len(expected), tuple(missing), tuple(changed), tuple(broken), strange, found))
 
 
-def verify_published(path: Path, key: Path | None = None, allow: Collection[str] = ()) -> Verification:
+def verify_published(path: Path, key: Signer | None = None, allow: Collection[str] = ()) -> Verification:
     """Checks cleaned data by the records beside them (`names.find`). In a folder that holds data and records, nothing
     else may lie. Raises InputError where there is no record, and for a key that is none."""
     found = find(path)
@@ -85,9 +92,11 @@ def verify_published(path: Path, key: Path | None = None, allow: Collection[str]
     return _joined(Verification(0, (), (), (), records=done))
 
 
-def verify_path(path: Path, key: Path | None = None, allow: Collection[str] = ()) -> Verification:
+def verify_path(path: Path, key: Signer | None = None, allow: Collection[str] = ()) -> Verification:
     """Checks whatever a path holds: a run directory or published data. Raises InputError where it is neither."""
-    if key is not None:
+    if isinstance(key, Identity):
+        check_identity(key)
+    elif key is not None:
         sign.check_key(key)
     if (path / "done").is_dir() and (path / "dataset.json").exists():
         return verify(RunDir(path), key, allow)

@@ -12,7 +12,7 @@ import polars as pl
 
 from audit import durable
 from audit.attest import facts
-from audit.attest.names import SIGNATURE, SUFFIX
+from audit.attest.names import SIGNATURES, SUFFIX
 from audit.attest.rows import FATES, DataFile
 from audit.attest.write import write
 from audit.config import Config
@@ -29,7 +29,8 @@ def build(ctx: Context, unit: str) -> list[Path]:
     run = ctx.run
     folder = run / f"{_NAME}{SUFFIX}"
     ctx.progress.start("Writing provenance", run.dataset().rows, "rows")
-    durable.remove(folder / SIGNATURE)
+    for name in SIGNATURES:
+        durable.remove(folder / name)
     kept = ctx.config.review.undecided == "keep"
     keep, review = FATE_OF[Verdict.KEEP], FATE_OF[Verdict.REVIEW]
     holds = {"data": [keep, review], "held": []} if kept else {"data": [keep], "held": [review]}

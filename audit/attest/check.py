@@ -17,18 +17,31 @@ from typing import Any, BinaryIO, Literal
 
 import polars as pl
 
-from audit.attest import rows, sign, statement
+from audit.attest import identity, rows, sign, statement
 from audit.attest.compare import differences
 from audit.attest.manifest import Malformed, parse
-from audit.attest.names import LEDGER, MANIFEST, SIGNATURE, STATEMENT, WRITTEN, Record, opened, walk
+from audit.attest.names import (
+    IDENTITY_SIGNATURE,
+    LEDGER,
+    MANIFEST,
+    SIGNATURE,
+    SIGNATURES,
+    STATEMENT,
+    WRITTEN,
+    Record,
+    opened,
+    walk,
+)
 from audit.attest.write import counts
 from audit.config import IngestConfig, build
 from audit.errors import ConfigError
 from audit.schema import InputFile
 
+Signer = Path | identity.Identity  # the file of a public key, or who must have signed
 Kind = Literal["missing", "changed", "extra", "broken"]
 _BLOCK = 1 << 20
 _MOST_MANIFEST_BYTES = 1 << 30
+_MOST_SIGNATURE_BYTES = 1 << 20  # a bundle holds certificates and an entry of a log
 _MAY_STAY_BEHIND = ("removed", "summary")  # roles whose files need not be published
 _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)  # what a forged layout leads to
 
@@ -60,9 +73,9 @@ class Checked:
 
 
 def check(
-    record: Record, key: Path | None = None, allow: Collection[str] = (), others: Collection[str] = ()
+    record: Record, key: Signer | None = None, allow: Collection[str] = (), others: Collection[str] = ()
 ) -> Checked:
-    """Checks one record. `key`: the public key that must have signed it; `allow`: further paths that may lie there;
+    """Checks one record. `key`: who must have signed it; `allow`: further paths that may lie there;
     `others`: paths that other records of the same folder account for. Raises InputError for a key that is none."""
     found = Checked(record)
     content = _manifest(found)
@@ -90,7 +103,7 @@ def check(
 def listed(checked: Checked) -> set[str]:
     """The paths that a record accounts for."""
     names = {file["path"] for file in checked.facts.get("files", ())}
-    return names | {_own(checked.record, name) for name in (*WRITTEN, SIGNATURE)}
+    return names | {_own(checked.record, name) for name in (*WRITTEN, *SIGNATURES)}
 
 
 def _own(record: Record, name: str) -> str:
@@ -112,27 +125,38 @@ def _manifest(found: Checked) -> bytes | None:
     return content
 
 
-def _signature(found: Checked, content: bytes, key: Path | None) -> None:
-    name = _own(found.record, SIGNATURE)
-    try:
-        with opened(found.record.root, name) as handle:
-            signature = handle.read(4096)
-    except FileNotFoundError:
-        if key is not None:
-            found.signature = "missing"
-            found.add("missing", name, "There is no signature, and a key was given.")
+def _signature(found: Checked, content: bytes, key: Signer | None) -> None:
+    stored = {name: data for name in SIGNATURES if (data := _stored(found, name)) is not None}
+    if key is None:
+        if stored and found.signature == "none":
+            found.signature = "not checked"
         return
+    name = IDENTITY_SIGNATURE if isinstance(key, identity.Identity) else SIGNATURE
+    if name not in stored:
+        if found.signature == "none":
+            found.signature = "missing"
+            found.add("missing", _own(found.record, name), "There is no such signature, and one was asked for.")
+        return
+    if isinstance(key, identity.Identity):
+        why = identity.signed_as(content, stored[name], key)
+    else:
+        why = "" if sign.signed_by(content, stored[name], key) else "not one of this key over this manifest"
+    found.signature = "invalid" if why else "valid"
+    if why:
+        found.add("broken", _own(found.record, name), f"The signature does not hold: {why}.")
+
+
+def _stored(found: Checked, name: str) -> bytes | None:
+    """A signature's bytes; None where there is none, or what is there is no file."""
+    try:
+        with opened(found.record.root, _own(found.record, name)) as handle:
+            return handle.read(_MOST_SIGNATURE_BYTES)
+    except FileNotFoundError:
+        return None
     except OSError:
         found.signature = "invalid"
-        found.add("changed", name, "It is no regular file.")
-        return
-    if key is None:
-        found.signature = "not checked"
-    elif sign.signed_by(content, signature, key):
-        found.signature = "valid"
-    else:
-        found.signature = "invalid"
-        found.add("broken", name, "The signature is not one of this key over this manifest.")
+        found.add("changed", _own(found.record, name), "It is no regular file.")
+        return None
 
 
 def _files(found: Checked) -> dict[str, BinaryIO]:

@@ -17,6 +17,8 @@ from audit.errors import InputError
 
 SUFFIX = ".provenance"
 MANIFEST, LEDGER, SIGNATURE = "manifest.json", "ledger.parquet", "manifest.sig"
+IDENTITY_SIGNATURE = "manifest.sigstore.json"
+SIGNATURES = (SIGNATURE, IDENTITY_SIGNATURE)
 STATEMENT, BOM, CROISSANT = "statement.intoto.json", "bom.cdx.json", "croissant.json"
 WRITTEN = (LEDGER, CROISSANT, BOM, MANIFEST, STATEMENT)  # in the order of writing
 SCHEMA = "tunevet.provenance/1"

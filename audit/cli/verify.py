@@ -10,13 +10,13 @@ import typer
 from audit.cli.options import Json
 from audit.cli.streams import Streams, open_streams, reporting, write_object
 from audit.cli.words import plain
-from audit.errors import EXIT_FINDINGS, EXIT_OK, InputError, IntegrityError
+from audit.errors import EXIT_FINDINGS, EXIT_OK, InputError, IntegrityError, UsageError
 
 _WORDS = {
-    "valid": "signed by this key",
-    "invalid": "NOT signed by this key",
-    "missing": "not signed, and a key was given",
-    "not checked": "signed; give --key to check by whom",
+    "valid": "signed, as asked",
+    "invalid": "NOT signed as asked",
+    "missing": "not signed, and a signature was asked for",
+    "not checked": "signed; give --key or --identity to check by whom",
     "none": "not signed",
 }
 
@@ -25,6 +25,12 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A run directory, or published data with their .provenance folder.")],
     key: Annotated[
         Path | None, typer.Option("--key", help="The public key (PEM) that must have signed.", dir_okay=False)
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option("--identity", help="Who must have signed with Sigstore: an address or a workflow.")
+    ] = None,
+    issuer: Annotated[
+        str | None, typer.Option("--issuer", help="The OpenID Connect issuer that names the identity.")
     ] = None,
     row: Annotated[
         int | None, typer.Option("--row", help="Prove this row of the input by its Merkle path.", min=0)
@@ -35,7 +41,7 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that a run directory or published data are as they were written. Offline; needs nothing else.
+    """Check that a run directory or published data are as they were written. Offline (but for --identity).
 
     Exits 0 when all stands, 1 with the names of files and rows that were changed, dropped, added or moved, 2 when
     there is nothing to check.
@@ -44,7 +50,7 @@ def verify(
 
     streams = open_streams()
     with reporting(streams, as_json):
-        found = verify_path(path, key, allow or ())
+        found = verify_path(path, _signer(key, identity, issuer), allow or ())
         proofs = _proofs(found, row) if row is not None else None
         lists = {name: list(getattr(found, name)) for name in ("missing", "changed", "extra", "broken")}
         if as_json:
@@ -54,6 +60,17 @@ def verify(
         else:
             _screen(streams, found, proofs)
     raise typer.Exit(EXIT_OK if found.ok else EXIT_FINDINGS)
+
+
+def _signer(key: Path | None, identity: str | None, issuer: str | None) -> Any:
+    """Who must have signed: the file of a public key, an identity, or nobody in particular."""
+    from audit.attest.identity import Identity
+
+    if identity is None and issuer is None:
+        return key
+    if key is not None:
+        raise UsageError("--key and --identity ask for two signatures; check one at a time")
+    return Identity(identity or "", issuer or "")
 
 
 def _proofs(found: Any, row: int) -> dict[str, Any]:
@@ -99,24 +116,33 @@ def _path(streams: Streams, proofs: dict[str, Any]) -> None:
 
 def sign(
     path: Annotated[Path, typer.Argument(help="A run directory, or published data with their .provenance folder.")],
-    key: Annotated[Path, typer.Option("--key", help="A private Ed25519 key (PEM).", dir_okay=False)],
+    key: Annotated[Path | None, typer.Option("--key", help="A private Ed25519 key (PEM).", dir_okay=False)] = None,
+    sigstore: Annotated[
+        bool, typer.Option("--sigstore", help="Sign as yourself, or as this CI job, with Sigstore. Needs a network.")
+    ] = False,
+    token: Annotated[
+        str | None, typer.Option("--token", help="An OpenID Connect token for --sigstore.", envvar="SIGSTORE_ID_TOKEN")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sign the manifest of cleaned data, after it was checked. Needs the extra `sign`.
+    """Sign the manifest of cleaned data, after it was checked. Needs the extra `sign`, or `sigstore`.
 
     A key: openssl genpkey -algorithm ed25519 -out key.pem, and openssl pkey -in key.pem -pubout -out key.pub
     """
+    from audit.attest.identity import sign_as
     from audit.attest.sign import sign as sign_record
     from audit.verify import verify_path
 
     streams = open_streams()
     with reporting(streams, as_json):
+        if (key is None) == (not sigstore):
+            raise UsageError("give --key KEY or --sigstore, one of the two")
         found = verify_path(path)
         if not found.ok:
             raise IntegrityError(f"{path} is not as it was written, so it is not signed; see tunevet verify {path}")
         if not found.records:
             raise InputError(f"{path} holds no record of provenance to sign")
-        written = [sign_record(one.record, key) for one in found.records]
+        written = [sign_record(r.record, key) if key else sign_as(r.record, token) for r in found.records]
         if as_json:
             write_object({"signed": [str(p) for p in written], "manifests": [r.manifest_sha256 for r in found.records]})
         for place in written if not as_json else ():

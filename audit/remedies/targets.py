@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from audit import durable
-from audit.attest.names import SIGNATURE, SUFFIX, WRITTEN
+from audit.attest.names import SIGNATURES, SUFFIX, WRITTEN
 from audit.errors import InputError, UsageError, WriteFailed
 from audit.provenance import sha256_file
 from audit.remedies.clean import review_name
@@ -54,7 +54,7 @@ class Targets:
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file that may be written."""
-        of_record = tuple(self.provenance / name for name in (*WRITTEN, SIGNATURE))
+        of_record = tuple(self.provenance / name for name in (*WRITTEN, *SIGNATURES))
         return (*self.data, *self.held, self.removed, *of_record, self.summary)
 
     @property

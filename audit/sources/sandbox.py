@@ -194,7 +194,11 @@ class _Child:
                 return None
             case {"open": {"claimed": int(claimed), "layout": dict(layout), "groups": [*rows], "problems": [*wrong]}}:
                 return Opened(claimed, layout, rows, wrong)
-            case {"failed": "resource_limit" | "damaged_input" | "truncated_input" as reason, "group": int(group), "kind": str(kind)}:
+            case {
+                "failed": "resource_limit" | "damaged_input" | "truncated_input" as reason,
+                "group": int(group),
+                "kind": str(kind),
+            }:
                 return Failed(group, Reason(reason), kind)
             case {"done": int(group)}:
                 return Done(group)

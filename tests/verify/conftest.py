@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import attested
+import tampering
+from tampering import Keys
+
+from audit.cli import command
+from audit.job import LocalEngine
 
 
 @pytest.fixture
@@ -25,6 +31,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         attested.install(patch)
         run = attested.scanned(folder)
     return attested.published(run, folder / "pub")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return tampering.keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "pub", symlinks=True))
+
+
+@pytest.fixture
+def tunevet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tunevet", *map(str, words)])
+        code = command({"local": LocalEngine()})
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

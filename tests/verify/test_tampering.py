@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,32 +13,9 @@ from tampering import CASES, Case, Keys
 
 from audit.attest.names import find
 from audit.attest.sign import sign
-from audit.cli import command
-from audit.job import LocalEngine
 
 # Fields that say how the data came about: nothing in the folder can contradict them, only a signature protects them.
 STATED_ONLY = {"batch_plan", "checks", "created", "dataset", "device", "libraries", "models", "python", "seeds", "tool"}
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    return tampering.keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "pub", symlinks=True))
-
-
-@pytest.fixture
-def tunevet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tunevet", *map(str, words)])
-        code = command({"local": LocalEngine()})
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
