@@ -149,15 +149,16 @@ def take_back_unfinished(targets: Targets) -> None:
 
 def _take_back(plan: Sequence[dict[str, str]], top: Path) -> None:
     """Takes away the files of a plan that were moved, and the folders below `top` that are empty then; not files that
-    were changed since."""
+    were changed since. Each as far as the system lets it: a removal whose folder could not be synced is one."""
     for entry in plan:
         final = Path(entry["final"])
         with suppress(OSError, WriteFailed):
             if not Path(entry["staged"]).exists() and final.is_file() and sha256_file(final) == entry["sha256"]:
                 durable.remove(final)
-            for folder in final.parents:
-                if folder == top.absolute():
-                    break
+        for folder in final.parents:
+            if folder == top.absolute():
+                break
+            with suppress(OSError, WriteFailed):
                 durable.remove_empty(folder)
 
 

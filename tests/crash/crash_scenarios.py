@@ -96,7 +96,7 @@ def killed(server: Server, scenario: Scenario, folder: Path, point: tuple[int, s
     result = scenario.start(folder) / scenario.result
     first = scenario.run(server, folder, {"kind": "kill", "arguments": [number, moment, how]})
     stood, left_half = markers(result), temporaries(folder)
-    finished = result.exists() and tree(result) == scenario.wanted  # then there is nothing to go on with
+    finished = result.exists() and _committed(result) == scenario.wanted  # then there is nothing to go on with
     again = scenario.run(server, folder)
     told = [
         (not first.struck, "it was not killed"),
@@ -109,6 +109,12 @@ def killed(server: Server, scenario: Scenario, folder: Path, point: tuple[int, s
         (len(set(first.units) & set(again.units)) > 1, f"repeated: {set(first.units) & set(again.units)}"),
     ]
     return _verdict(told, folder, f"{how} {moment} step {number} {scenario.reference.steps[number - 1][1:]}")
+
+
+def _committed(result: Path) -> dict[str, str]:
+    """What stands in its place, beside an emptied preparation that the next command sweeps."""
+    prepared = [path.name for path in result.glob(".*.tmp") if path.is_dir() and not (path / "plan.json").exists()]
+    return {name: digest for name, digest in tree(result).items() if name.split("/")[0] not in prepared}
 
 
 def refused(server: Server, scenario: Scenario, folder: Path, number: int, fault: str, lasting: bool) -> str:

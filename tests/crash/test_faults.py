@@ -30,6 +30,12 @@ def test_a_scan_survives_faults_spread_over_its_steps(servers, tmp_path):
     _all(servers, scenario, tmp_path, [*cases[5 :: len(cases) // 8], *cases[-2:]])
 
 
+def test_a_full_disk_left_an_empty_folder_which_the_next_command_was_refused_for(servers, tmp_path):
+    scenario = apply_of(servers[0], tmp_path / "apply", over=False)
+    last = [number for number, kind, _ in scenario.reference.steps if kind == "rename"][-1]
+    _all(servers, scenario, tmp_path, [(last, "ENOSPC", True)])
+
+
 @pytest.mark.crash
 def test_a_scan_survives_every_fault_at_every_step(servers, tmp_path):
     scenario = scan_of(servers[0], tmp_path / "scan", "csv", ONE_CHECK)
