@@ -25,6 +25,7 @@ def _scan(source: Path, folder: Path, spec: object = None) -> tuple[int, str, li
     words = ["scan", str(source), "-o", "run", "--probe", "off", "--canaries", "off", "--device", "cpu"]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    env |= {"SOURCE_DATE_EPOCH": "1000000000"}  # no times and costs in what a run says
     command = [sys.executable, str(WHOLE), json.dumps(spec), *words, "--engine", "local"]
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
     log = [line.split("\t") for line in (folder / "log").read_text().splitlines()]
