@@ -173,5 +173,5 @@ def all_of(
     with ThreadPoolExecutor(len(servers)) as pool:
         wrong = [sentence for sentence in pool.map(one, enumerate(cases)) if sentence]
     COUNTS[what] += len(cases) - len(wrong)
-    COUNTS[f"{what} not survived"] += len(wrong)
+    COUNTS[what.replace("survived", "NOT survived")] += len(wrong)
     assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong[:8])
