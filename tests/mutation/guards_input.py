@@ -99,7 +99,7 @@ _CONSERVATION: tuple[Guard, ...] = (
         BYTES,
         _PIECES,
         'raise ConservationError(f"{frame.height} verdicts do not cover each of {info.rows} rows once")',
-        f"{_CLEAN}test_verdicts_that_do_not_conserve_the_rows_void_the_run",
+        f"{_CLEAN}test_each_law_of_the_rows_is_told_by_its_name",
     ),
     without(
         BYTES,
@@ -111,7 +111,7 @@ _CONSERVATION: tuple[Guard, ...] = (
         BYTES,
         _PIECES,
         'raise ConservationError(f"shard {name} of the ledger does not continue at row {position}")',
-        f"{_CLEAN}test_a_ledger_that_lost_a_row_voids_the_run",
+        f"{_CLEAN}test_each_law_of_the_rows_is_told_by_its_name",
     ),
     never(
         BYTES,
@@ -129,7 +129,7 @@ _CONSERVATION: tuple[Guard, ...] = (
         BYTES,
         "audit/remedies/apply.py",
         "if files != self.written:",
-        "tests/remedies/test_apply.py::test_files_that_hold_other_rows_than_were_decided_are_not_published",
+        "tests/remedies/test_apply.py::test_a_result_that_does_not_add_up_is_never_put_in_place",
     ),
 )
 

@@ -21,9 +21,9 @@ def _trapped(name: str) -> str:
 
 
 _HEADERS: tuple[Guard, ...] = (
-    never(MODELS, _HEADER, "if not stat.S_ISREG(status.st_mode):", f"{_BOUNDS}test_a_header_is_read_from_a_regular_file_alone"),
+    never(MODELS, _HEADER, "if not stat.S_ISREG(status.st_mode):", f"{_BOUNDS}test_a_folder_in_the_place_of_weights_was_no_refusal_but_an_error_of_the_system"),
     never(MODELS, _HEADER, "if status.st_size > MAX_FILE_BYTES:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept"),
-    never(MODELS, _HEADER, "if status.st_size < _LENGTH + 2:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept"),
+    never(MODELS, _HEADER, "if status.st_size < _LENGTH + 2:", f"{_BOUNDS}test_a_file_too_short_for_a_header_is_refused"),
     never(MODELS, _HEADER, "if length > MAX_HEADER_BYTES:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept"),
     never(MODELS, _HEADER, "if length > status.st_size - _LENGTH:", _trapped("a header longer than the file")),
     never(MODELS, _HEADER, "if len(found) != len(listed):", _trapped("a tensor named twice")),
@@ -169,7 +169,16 @@ _RUN: tuple[Guard, ...] = (
         EXECUTED,
         _TEMPLATE,
         "resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))",
-        f"{_BOUNDS}test_a_template_has_few_seconds",
+        f"{_BOUNDS}test_a_template_has_few_seconds_and_little_memory",
+    ),
+    *(
+        without(
+            EXECUTED,
+            _TEMPLATE,
+            f"resource.setrlimit(resource.{limit})",
+            f"{_BOUNDS}test_a_template_has_few_seconds_and_little_memory",
+        )
+        for limit in ("RLIMIT_AS, (memory, memory)", "RLIMIT_FSIZE, (0, 0)")
     ),
     without(EXECUTED, _TEMPLATE, "made.count(_PLACEHOLDER) != 1 or", f"{_BOUNDS}test_a_frame_holds_the_turn_once", instead=""),
     without(

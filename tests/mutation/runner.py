@@ -1,11 +1,12 @@
 """Takes one guard out of a copy of the project and runs the tests that must notice.
 
-The copy is made once; a mutated file gets its old text and time back afterwards. No byte code is written while a file
-is mutated, so that none of it outlives the mutation.
+The copy is made once; a mutated file gets its old text and time back afterwards. No byte code is written once the copy
+stands, so that none of it outlives a mutation.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -28,7 +30,7 @@ _NO_PROGRAM = re.compile(r"(?:ImportError|ModuleNotFoundError|SyntaxError|Indent
 
 
 class Ran(NamedTuple):
-    """How tests ended: pytest's exit code, tests that passed and failed, errors outside of tests, what failed."""
+    """How tests ended: pytest's exit code (-1: not in time), tests that passed and failed, errors outside of tests."""
 
     code: int
     passed: int
@@ -43,18 +45,84 @@ class Ran(NamedTuple):
         return self.code == 1 and self.failed > 0 and not _NO_PROGRAM.match(self.said)
 
 
-def copy_project(folder: Path) -> Path:
-    """A copy of all that tests need, with its byte code."""
-    folder.mkdir(parents=True)
-    ignored = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignored)
-        else:
-            shutil.copy2(source, folder / name)
-    subprocess.run([sys.executable, "-m", "compileall", "-q", "audit", "flows", "tests"], cwd=folder, check=True)
-    return folder
+class Copy:
+    """A copy of all that tests need, and the process that runs them in it. Used as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._report, self._log = folder / "report.xml", folder / "log.txt"
+
+    def __enter__(self) -> Copy:
+        self.folder.mkdir(parents=True)
+        ignored = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, self.folder / name, ignore=ignored)
+            else:
+                shutil.copy2(source, self.folder / name)
+        command = [sys.executable, "-m", "compileall", "-q", "audit", "flows", "tests"]
+        subprocess.run(command, cwd=self.folder, check=True)
+        command = [sys.executable, "-m", "mutation.forks"]
+        self._server = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server.stdin is not None
+        self._server.stdin.close()
+        self._server.wait(60)
+        shutil.rmtree(self.folder)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_"))}
+        paths = os.pathsep.join(map(str, (self.folder, self.folder / "tests")))
+        single = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+        return {**kept, **single, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(self, tests: Sequence[str], first: bool = False, seconds: float = SECONDS) -> Ran:
+        """Runs tests, slow ones too; with `first` up to the first failure."""
+        self._report.unlink(missing_ok=True)
+        words = ["-q", "-p", "no:cacheprovider", "-m", "", f"--junitxml={self._report}"]
+        words += [f"--basetemp={self.folder / 'temporary'}", *(["-x"] if first else []), *tests]
+        request = {"words": words, "log": str(self._log), "seconds": seconds}
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        code = json.loads(self._server.stdout.readline())["code"]
+        return _told(code, self._report, self._log.read_text(encoding="utf-8", errors="replace"))
+
+    @contextmanager
+    def without(self, guard: Guard) -> Iterator[None]:
+        """While open, the copy lacks the guard."""
+        path = self.folder / guard.file
+        before, status = path.read_bytes(), path.stat()
+        path.write_text(mutated_text(guard, before.decode()), encoding="utf-8")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + _LATER * 10**9))
+        try:
+            yield
+        finally:
+            path.write_bytes(before)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def survives(self, guard: Guard) -> str:
+        """What went wrong where no test noticed that the guard is gone; empty where one did."""
+        with self.without(guard):
+            ran = self.run(guard.tests, first=True)
+        if ran.caught:
+            return ""
+        if ran.code == 0:
+            return f"{ran.passed} tests pass without it"
+        return f"pytest ended with {ran.code}, {ran.failed} tests failed, {ran.errors} errors: {ran.output[-3_000:]}"
 
 
 def mutated_text(guard: Guard, text: str) -> str:
@@ -62,41 +130,6 @@ def mutated_text(guard: Guard, text: str) -> str:
     if text.count(guard.text) != 1:
         raise ValueError(f"{guard.file} has {text.count(guard.text)} times: {guard.text}")
     return text.replace(guard.text, guard.instead)
-
-
-@contextmanager
-def taken_out(guard: Guard, folder: Path) -> Iterator[None]:
-    """While open, the copy lacks the guard."""
-    path = folder / guard.file
-    before, status = path.read_bytes(), path.stat()
-    path.write_text(mutated_text(guard, before.decode()), encoding="utf-8")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + _LATER * 10**9))
-    try:
-        yield
-    finally:
-        path.write_bytes(before)
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def run_tests(folder: Path, tests: Sequence[str], first: bool, seconds: float = SECONDS) -> Ran:
-    """Runs tests in a copy; with `first` it ends at the first failure."""
-    report = folder / "report.xml"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "", f"--junitxml={report}"]
-    command += [f"--basetemp={folder / 'temporary'}", *(["-x"] if first else []), *tests]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, folder / "tests")))}
-    environment = {k: v for k, v in environment.items() if not k.startswith(("PYTEST_", "COV_"))}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, _ = process.communicate()
-        return Ran(-1, 0, 0, 0, "", f"{output}\nno end within {seconds:.0f} s")
-    return _told(process.returncode, report, output)
 
 
 def _told(code: int, report: Path, output: str) -> Ran:
@@ -108,14 +141,3 @@ def _told(code: int, report: Path, output: str) -> Ran:
     said = [str(found.get("message", "")) for found in suite.iter("failure")]
     passed = count["tests"] - count["failures"] - count["errors"] - count["skipped"]
     return Ran(code, passed, count["failures"], count["errors"], "\n".join(said), output)
-
-
-def survives(guard: Guard, folder: Path) -> str:
-    """What went wrong where no test noticed that the guard is gone; empty where one did."""
-    with taken_out(guard, folder):
-        ran = run_tests(folder, guard.tests, first=True)
-    if ran.caught:
-        return ""
-    if ran.code == 0:
-        return f"{ran.passed} tests pass without it"
-    return f"pytest ended with {ran.code}, {ran.failed} tests failed, {ran.errors} errors: {ran.output[-3_000:]}"
