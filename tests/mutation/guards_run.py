@@ -263,7 +263,7 @@ _ATTESTED: tuple[Guard, ...] = (
     never(PROVENANCE, _CHECK, "if (role, at) not in have:", f"{_FORGED}test_rows_whose_file_is_left_out_of_the_manifest"),
     never(PROVENANCE, _CHECK, "if there != statement.render(content, found.facts):", _tampered("edit the statement")),
     without(PROVENANCE, _CHECK, "_extra(found, {*allow, *others})", _tampered("add .git/x")),
-    never(PROVENANCE, _CHECK, 'if sort == "link":', _tampered("a link out of the folder"), f"{_FORGED}test_a_link_is_no_folder_that_is_known"),
+    never(PROVENANCE, _CHECK, 'if sort == "link":', f"{_FORGED}test_a_link_in_the_place_of_an_allowed_file_is_named"),
     without(PROVENANCE, _NAMES, "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", _tampered("a link in the place of a file"), instead="os.O_RDONLY | os.O_NONBLOCK"),
     without(
         PROVENANCE,

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from mutation.guard import PROMISES, Guard
 from mutation.guards import GUARDS
-from mutation.runner import ROOT, Ran, mutated_text, run_tests, survives, taken_out
+from mutation.runner import ROOT, Ran, mutated_text
 
 PARAMETERS = [pytest.param(guard, id=guard.name) for guard in GUARDS]
 
@@ -53,14 +53,14 @@ def test_an_import_error_is_not_what_a_test_says():
     assert Ran(1, 0, 1, 0, "AssertionError: assert 1 == 2", "").caught
     assert not Ran(1, 0, 1, 0, "NameError: name 'x' is not defined", "").caught
     assert not Ran(2, 0, 0, 1, "", "").caught and not Ran(0, 3, 0, 0, "", "").caught
-    assert not Ran(1, 0, 0, 1, "", "").caught and not Ran(-1, 0, 0, 0, "", "").caught
+    assert not Ran(1, 0, 0, 1, "", "").caught and not Ran(-1, 0, 0, 0, "", "").caught  # an error of a fixture; no end
 
 
 @pytest.mark.mutation
 def test_the_named_tests_pass(copy):
     """With every guard in place: what fails without one fails for that."""
     named = sorted({test for guard in GUARDS for test in guard.tests})
-    ran = run_tests(copy, named, first=False, seconds=1_800)
+    ran = copy.run(named, seconds=1_800)
     assert ran.code == 0 and ran.failed == ran.errors == 0, ran.output[-5_000:]
     assert ran.passed >= len(named)
 
@@ -68,18 +68,28 @@ def test_the_named_tests_pass(copy):
 @pytest.mark.mutation
 @pytest.mark.parametrize("guard", PARAMETERS)
 def test_a_guard_is_missed(copy, guard):
-    assert survives(guard, copy) == ""
+    assert copy.survives(guard) == ""
 
 
 @pytest.mark.mutation
 def test_a_guard_that_no_test_knows_is_reported(copy):
-    """The check itself: a comment guards nothing, and the copy is what it was afterwards."""
-    path = copy / "audit" / "text.py"
-    before = path.read_bytes()
+    """The check itself: a first line guards nothing. And the copy is afterwards what it was."""
+    path = copy.folder / "audit" / "text.py"
+    before, time = path.read_bytes(), path.stat().st_mtime_ns
     first = before.decode().partition("\n")[0]
-    tests = ("tests/test_foundation.py::test_words_keep_every_visible_character",)
+    tests = ("tests/test_foundation.py::test_sigmoid_is_symmetric_and_finite",)
     idle = Guard("text", "audit/text.py", first, f"{first} ", tests)
-    assert survives(idle, copy) == "1 tests pass without it"
-    with pytest.raises(ValueError), taken_out(idle._replace(text="no such text"), copy):
+    assert copy.survives(idle) == "1 tests pass without it"
+    assert "pytest ended with 4" in copy.survives(idle._replace(tests=("tests/test_foundation.py::test_none",)))
+    broken = idle._replace(text="import re\n", instead="")
+    assert "NameError" in copy.survives(broken)
+    with pytest.raises(ValueError, match="0 times"), copy.without(idle._replace(text="no such text")):
         pytest.fail("taken out")
-    assert path.read_bytes() == before
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, time)
+
+
+@pytest.mark.mutation
+def test_tests_that_do_not_end_are_ended(copy):
+    test = "tests/test_foundation.py::test_toml_reads_back_to_the_same_configuration"
+    ran = copy.run((test,), seconds=0.01)
+    assert ran.code == -1 and not ran.caught
