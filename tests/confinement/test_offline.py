@@ -1,4 +1,4 @@
-"""What keeps a scan off the network where no tracer is at hand: settings of the libraries, and where a server listens."""
+"""What keeps a scan off the network where no tracer is at hand: settings of libraries, and where a server listens."""
 
 from __future__ import annotations
 

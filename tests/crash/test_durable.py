@@ -247,8 +247,7 @@ def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path):
 
 
 def test_the_file_is_synced_before_its_name_and_the_folder_after(tmp_path, monkeypatch):
-    """A file whose name stands before its bytes do may be empty after a power cut, one whose folder was not synced gone.
-    """
+    """After a power cut a file whose name stood before its bytes is empty, and one whose folder was not synced gone."""
     done, real_sync, real_replace = [], os.fsync, Path.replace
 
     def fsync(number):

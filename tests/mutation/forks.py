@@ -16,7 +16,16 @@ import time
 from importlib import metadata
 from typing import Any, NoReturn
 
-_LOADED = ("pytest", "hypothesis", "polars", "pyarrow.parquet", "pyarrow.ipc", "pyarrow.compute", "numpy", "scipy.sparse")
+_LOADED = (
+    "pytest",
+    "hypothesis",
+    "polars",
+    "pyarrow.parquet",
+    "pyarrow.ipc",
+    "pyarrow.compute",
+    "numpy",
+    "scipy.sparse",
+)
 _LOADED += ("scipy.stats", "pydantic", "typer.testing", "rich.console", "jinja2", "yaml")
 _POLL_SECONDS = 0.02
 
@@ -34,7 +43,8 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             _run(request)
-        print(json.dumps({"code": _end_of(pid, request["seconds"])}), flush=True)
+        sys.stdout.write(json.dumps({"code": _end_of(pid, request["seconds"])}) + "\n")
+        sys.stdout.flush()
 
 
 def _run(request: dict[str, Any]) -> NoReturn:

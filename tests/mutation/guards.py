@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mutation import guards_input, guards_models, guards_run
+from mutation import guards_input, guards_models, guards_out, guards_run
 
-GUARDS = (*guards_input.GUARDS, *guards_models.GUARDS, *guards_run.GUARDS)
+GUARDS = (*guards_input.GUARDS, *guards_models.GUARDS, *guards_run.GUARDS, *guards_out.GUARDS)

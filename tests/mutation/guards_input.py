@@ -138,7 +138,7 @@ _STRICT: tuple[Guard, ...] = (
         SILENCE,
         _JSON,
         "text = raw.decode()",
-        f"{_LINE}[{{\"text\": \"caf\\xe9\", \"label\": 1}}-invalid_utf8]",
+        f'{_LINE}[{{"text": "caf\\xe9", "label": 1}}-invalid_utf8]',
         instead='text = raw.decode("utf-8", "replace")',
     ),
     never(SILENCE, _JSON, "if type(value) is not dict:", f"{_SAMPLE}[valid_json,_no_object/string.gz]"),
@@ -199,7 +199,12 @@ _STRICT: tuple[Guard, ...] = (
         f"{_HOSTILE}[number_without_a_value/NaN.plain]",
         instead="return None",
     ),
-    never(SILENCE, _DELIMITED, "if len(set(columns)) != len(columns):", f"{_CSV}test_a_bad_header_sets_every_row_aside_and_names_why"),
+    never(
+        SILENCE,
+        _DELIMITED,
+        "if len(set(columns)) != len(columns):",
+        f"{_CSV}test_a_bad_header_sets_every_row_aside_and_names_why",
+    ),
     without(
         SILENCE,
         _DELIMITED,
@@ -229,7 +234,7 @@ _STRICT: tuple[Guard, ...] = (
         SILENCE,
         "audit/sources/json_array.py",
         "if self.effort <= 0 or (0 <= end <= match.start()):",
-        "tests/sources/test_json_array.py::test_many_bad_elements_do_not_cost_quadratic_time",
+        "tests/sources/test_json_array.py::test_bytes_looked_at_behind_bad_elements_are_bounded",
         instead="if 0 <= end <= match.start():",
     ),
 )
@@ -270,7 +275,7 @@ _PACKED: tuple[Guard, ...] = (
     without(
         SILENCE,
         "audit/sources/readers.py",
-        "raise InputError(f\"{self.source.path} changed while it was read; run again when it is complete\")",
+        'raise InputError(f"{self.source.path} changed while it was read; run again when it is complete")',
         f"{_CHANGING}test_a_file_that_changes_in_its_place_ends_the_run[append-d.jsonl]",
     ),
     without(
@@ -292,7 +297,13 @@ _PACKED: tuple[Guard, ...] = (
         f"{_COLUMNAR}test_a_damaged_page_costs_its_row_group",
         instead="page_checksum_verification=False",
     ),
-    without(SILENCE, _CHILD, "        _validate(batch)\n", f"{_SANDBOX}test_offsets_that_lead_out_of_a_buffer_are_refused", instead=""),
+    without(
+        SILENCE,
+        _CHILD,
+        "        _validate(batch)\n",
+        f"{_SANDBOX}test_offsets_that_lead_out_of_a_buffer_are_refused",
+        instead="",
+    ),
     without(
         SILENCE,
         _CHILD,
@@ -312,9 +323,16 @@ _PACKED: tuple[Guard, ...] = (
         "if claimed is not None and found != claimed:",
         f"{_COLUMNAR}test_a_group_that_gives_fewer_rows_than_it_claims_is_reported",
     ),
-    never(SILENCE, _TABLES, "if self._decoded > self._bomb:", f"{_COLUMNAR}test_what_decodes_to_a_thousand_times_its_file_is_a_bomb"),
+    never(
+        SILENCE,
+        _TABLES,
+        "if self._decoded > self._bomb:",
+        f"{_COLUMNAR}test_what_decodes_to_a_thousand_times_its_file_is_a_bomb",
+    ),
     never(SILENCE, _TABLES, "if not self._budget.take(size):", f"{_SANDBOX}test_a_bomb_of_nulls_ends_at_its_size"),
-    never(SILENCE, _TABLES, "if len(set(names)) != len(names):", f"{_COLUMNAR}test_two_columns_of_one_name_are_refused"),
+    never(
+        SILENCE, _TABLES, "if len(set(names)) != len(names):", f"{_COLUMNAR}test_two_columns_of_one_name_are_refused"
+    ),
     never(SILENCE, _PARENT, "if decoded > LIMITS.row_bytes:", f"{_SANDBOX}test_one_row_over_the_cap_is_a_verdict"),
     without(
         SILENCE,
@@ -339,7 +357,13 @@ _PLACES: tuple[Guard, ...] = (
         f"{_SANDBOX}test_the_child_inherits_no_secret_and_no_code",
         instead="env=None,",
     ),
-    without(EXECUTED, _PARENT, '"-S", "-P", "-B"', f"{_SANDBOX}test_no_module_beside_the_program_is_imported", instead='"-S", "-B"'),
+    without(
+        EXECUTED,
+        _PARENT,
+        '"-S", "-P", "-B"',
+        f"{_SANDBOX}test_no_module_beside_the_program_is_imported",
+        instead='"-S", "-B"',
+    ),
     without(
         CONFINEMENT,
         _FOLDERS,

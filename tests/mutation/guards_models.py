@@ -21,9 +21,16 @@ def _trapped(name: str) -> str:
 
 
 _HEADERS: tuple[Guard, ...] = (
-    never(MODELS, _HEADER, "if not stat.S_ISREG(status.st_mode):", f"{_BOUNDS}test_a_folder_in_the_place_of_weights_was_no_refusal_but_an_error_of_the_system"),
+    never(
+        MODELS,
+        _HEADER,
+        "if not stat.S_ISREG(status.st_mode):",
+        f"{_BOUNDS}test_a_folder_in_the_place_of_weights_was_no_refusal_but_an_error_of_the_system",
+    ),
     never(MODELS, _HEADER, "if status.st_size > MAX_FILE_BYTES:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept"),
-    never(MODELS, _HEADER, "if status.st_size < _LENGTH + 2:", f"{_BOUNDS}test_a_file_too_short_for_a_header_is_refused"),
+    never(
+        MODELS, _HEADER, "if status.st_size < _LENGTH + 2:", f"{_BOUNDS}test_a_file_too_short_for_a_header_is_refused"
+    ),
     never(MODELS, _HEADER, "if length > MAX_HEADER_BYTES:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept"),
     never(MODELS, _HEADER, "if length > status.st_size - _LENGTH:", _trapped("a header longer than the file")),
     never(MODELS, _HEADER, "if len(found) != len(listed):", _trapped("a tensor named twice")),
@@ -38,7 +45,9 @@ _HEADERS: tuple[Guard, ...] = (
         _trapped("a further field"),
         instead=":",
     ),
-    without(MODELS, _HEADER, "or len(shape) > MAX_RANK:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept", instead=":"),
+    without(
+        MODELS, _HEADER, "or len(shape) > MAX_RANK:", f"{_BOUNDS}test_every_bound_of_a_header_is_kept", instead=":"
+    ),
     without(MODELS, _HEADER, "0 <= v <= 1 << 48", _trapped("a negative size"), instead="True"),
     without(MODELS, _HEADER, "or offsets[0] > offsets[1]:", _trapped("offsets that run backwards"), instead=":"),
     never(MODELS, _HEADER, "if prod(shape) * DTYPES[dtype] != end - begin:", _trapped("a shape that needs more")),
@@ -62,7 +71,9 @@ _FOLDERS: tuple[Guard, ...] = (
         _trapped("a pickle named pytorch_model.bin"),
     ),
     without(MODELS, _FOLDER, "if count > MAX_FILES or", f"{_BOUNDS}test_every_bound_of_a_folder_is_kept", instead="if"),
-    without(MODELS, _FOLDER, " or total > MAX_TOTAL_BYTES:", f"{_BOUNDS}test_every_bound_of_a_folder_is_kept", instead=":"),
+    without(
+        MODELS, _FOLDER, " or total > MAX_TOTAL_BYTES:", f"{_BOUNDS}test_every_bound_of_a_folder_is_kept", instead=":"
+    ),
     without(
         MODELS,
         _FOLDER,
@@ -70,7 +81,12 @@ _FOLDERS: tuple[Guard, ...] = (
         f"{_BOUNDS}test_every_bound_of_a_folder_is_kept",
         instead="and False:",
     ),
-    never(MODELS, _FOLDER, "if path.stat().st_size > MAX_SETTINGS_BYTES:", f"{_BOUNDS}test_every_bound_of_a_folder_is_kept"),
+    never(
+        MODELS,
+        _FOLDER,
+        "if path.stat().st_size > MAX_SETTINGS_BYTES:",
+        f"{_BOUNDS}test_every_bound_of_a_folder_is_kept",
+    ),
     never(MODELS, _FOLDER, "if len(found) != len(listed):", _trapped("auto_map behind a second key")),
     never(EXECUTED, _FOLDER, "if not _MODULE.fullmatch(kind):", _trapped("a class from the system")),
     without(
@@ -102,7 +118,9 @@ _FOLDERS: tuple[Guard, ...] = (
         _trapped("auto_map in the configuration"),
         _trapped("trust_remote_code deep inside"),
     ),
-    never(MODELS, _FOLDER, 'if name in _ELSEWHERE and value not in (None, False, "", {}):', _trapped("a quantised model")),
+    never(
+        MODELS, _FOLDER, 'if name in _ELSEWHERE and value not in (None, False, "", {}):', _trapped("a quantised model")
+    ),
     without(
         EXECUTED,
         _FOLDER,
@@ -139,7 +157,13 @@ _FOLDERS: tuple[Guard, ...] = (
         _trapped("a size beyond all bounds"),
         instead="False and",
     ),
-    without(MODELS, _FOLDER, "if vocabulary and widths and", _trapped("a vocabulary of another size"), instead="if False and"),
+    without(
+        MODELS,
+        _FOLDER,
+        "if vocabulary and widths and",
+        _trapped("a vocabulary of another size"),
+        instead="if False and",
+    ),
     never(MODELS, _FOLDER, "if layers and layers > len(held):", _trapped("more layers than weights")),
     never(
         EXECUTED,
@@ -180,7 +204,13 @@ _RUN: tuple[Guard, ...] = (
         )
         for limit in ("RLIMIT_AS, (memory, memory)", "RLIMIT_FSIZE, (0, 0)")
     ),
-    without(EXECUTED, _TEMPLATE, "made.count(_PLACEHOLDER) != 1 or", f"{_BOUNDS}test_a_frame_holds_the_turn_once", instead=""),
+    without(
+        EXECUTED,
+        _TEMPLATE,
+        "made.count(_PLACEHOLDER) != 1 or",
+        f"{_BOUNDS}test_a_frame_holds_the_turn_once",
+        instead="",
+    ),
     without(
         MODELS,
         "audit/models/weights.py",

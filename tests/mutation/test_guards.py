@@ -7,6 +7,7 @@ import ast
 from functools import cache
 
 import pytest
+
 from mutation.guard import PROMISES, Guard
 from mutation.guards import GUARDS
 from mutation.runner import ROOT, Ran, mutated_text
@@ -24,6 +25,12 @@ def functions(file: str) -> frozenset[str]:
 def test_there_are_guards_of_every_promise():
     assert {guard.promise for guard in GUARDS} == set(PROMISES)
     assert len(GUARDS) >= 60 and len({guard.name for guard in GUARDS}) == len(GUARDS)
+
+
+def test_the_page_of_promises_has_a_row_for_each():
+    page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.startswith("| ")]
+    assert rows[2:] == list(PROMISES)
 
 
 def test_each_guard_stands_once_and_what_takes_its_place_is_python():

@@ -276,7 +276,7 @@ def test_each_law_of_the_rows_is_told_by_its_name(tmp_path):
     with pytest.raises(ConservationError, match="11 verdicts do not cover each of 12 rows once"):
         pieces.judged(run, info, [])
     write_frame(run.verdicts, frame.with_columns(pl.lit("drop").alias("verdict")))
-    with pytest.raises(ConservationError, match="1 words in verdicts.parquet are no verdict"):
+    with pytest.raises(ConservationError, match=r"1 words in verdicts\.parquet are no verdict"):
         pieces.judged(run, info, [])
     write_frame(run.verdicts, frame)
     ledger = pl.read_parquet(path)

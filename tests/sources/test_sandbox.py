@@ -165,7 +165,9 @@ def test_the_child_writes_no_file(monkeypatch, tmp_path, stored):
 def test_no_module_beside_the_program_is_imported(monkeypatch, tmp_path, stored):
     (tmp_path / "decimal.py").write_text("raise SystemExit(9)")
     facts = "{'failed': 'damaged_input', 'group': -1, 'kind': decimal.Decimal.__name__}"
-    child(monkeypatch, tmp_path, f"import decimal\nos.write(1, json.dumps({facts}).encode() + b'\\n')\n" + say(end=True))
+    child(
+        monkeypatch, tmp_path, f"import decimal\nos.write(1, json.dumps({facts}).encode() + b'\\n')\n" + say(end=True)
+    )
     assert seen(stored) == [Failed(-1, Reason.DAMAGED_INPUT, "Decimal")]
 
 
