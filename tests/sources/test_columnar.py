@@ -232,3 +232,10 @@ def test_what_decodes_to_a_thousand_times_its_file_is_a_bomb(read, monkeypatch):
     got = read("e.parquet", data)
     assert list(got.bad.values()) == ["resource_limit"] and got.examples.height < 500
     assert "decodes to over 100 times the file's size" in got.ledger["detail"][-1]
+
+
+def test_what_decodes_to_more_than_the_budget_ends_there(read):
+    long = pa.table({"text": [f"{i} " + "x" * 4_000 for i in range(600)], "label": ["1"] * 600})
+    got = read("d.parquet", parquet(long, row_group_size=50), max_decoded_bytes=1 << 20)
+    assert list(got.bad.values()) == ["resource_limit"] and 0 < got.examples.height < 300
+    assert "decodes to more than ingest.max_decoded_bytes" in got.ledger["detail"][-1]
