@@ -118,12 +118,13 @@ def test_a_foreign_folder_is_not_written_to(tunevet, reviews, tmp_path):
 def test_a_held_run_directory_exits_75(tunevet, reviews, tmp_path):
     (tmp_path / "run").mkdir()
     with (tmp_path / "run" / ".lock").open("w") as handle:
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": "2025-01-31T09:30:00+00:00"}
-        handle.write(json.dumps(facts))
+        handle.write(
+            json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": "2026-01-02T03:04:05+00:00"})
+        )
         handle.flush()
         fcntl.flock(handle, fcntl.LOCK_EX)
         ran = tunevet("scan", reviews, "-o", tmp_path / "run")
-    assert ran.code == 75 and f"is in use by process {os.getpid()} on" in " ".join(ran.err.split())
+    assert ran.code == 75 and f"process {os.getpid()} on" in ran.err and "since 2026-01-02" in " ".join(ran.err.split())
 
 
 def test_a_folder_that_cannot_be_written_exits_74(tunevet, reviews):
