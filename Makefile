@@ -4,7 +4,7 @@ BIN := .venv/bin
 BENCH ?= ../shared/bench
 STAMP := .venv/.installed
 
-.PHONY: demo test test-slow test-verify test-crash test-hostile test-determinism lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-pairs bench-scale clean
+.PHONY: demo test test-slow test-verify test-crash test-hostile test-determinism test-mutation lint format install docs bench bench-detect bench-clean bench-floor bench-prove bench-correlations bench-preference bench-pairs bench-scale clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -38,6 +38,10 @@ test-determinism: $(STAMP)
 # Prints how many cases of tampering were caught.
 test-verify: $(STAMP)
 	$(BIN)/python -m pytest tests/verify
+
+# Takes each guard out of a copy and expects a test to fail; prints how many were caught. MORE="-n 2" for two processes.
+test-mutation: $(STAMP)
+	$(BIN)/python -m pytest -q tests/mutation -m "mutation or not mutation" $(MORE)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

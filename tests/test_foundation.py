@@ -171,6 +171,17 @@ def test_words_keep_every_visible_character(raw):
     assert [raw[a:b] for a, b in text.word_spans(raw)] == text.words(raw)
 
 
+@pytest.mark.parametrize("code", [0x034F, 0x115F, 0x180B, 0x2800, 0x3164, 0xFE0F, 0xFFA0, 0xE0100, 0xE01EF, 0xE0041])
+def test_what_shows_nothing_is_spelled_out(code):
+    """Marks and letters that no font shows: they are of categories that people do see."""
+    assert text.is_invisible(chr(code)) and text.safe_text(f"a{chr(code)}b") == f"a⟦U+{code:04X}⟧b"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\x00"])
+def test_what_a_spreadsheet_would_run_is_quoted(first):
+    assert text.csv_safe(f"{first}cmd|' /C calc'!A0") == f"'{first}cmd|' /C calc'!A0"
+
+
 @given(st.text(max_size=20))
 def test_no_cell_is_a_formula(raw):
     cell = text.csv_safe(raw)

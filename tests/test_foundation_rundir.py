@@ -129,3 +129,11 @@ def test_a_lock_is_released_by_an_error(tmp_path):
         raise ValueError("inside")
     with run.lock():
         assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+def test_who_takes_the_lock_sweeps_what_a_killed_process_left(tmp_path):
+    run = RunDir(tmp_path / "run")
+    (run / "deep").mkdir(parents=True)
+    (run / "deep" / ".x.parquet.4194305.tmp").write_bytes(b"half")
+    with run.lock():
+        assert os.listdir(run / "deep") == []

@@ -56,10 +56,11 @@ def read_header(path: Path) -> dict[str, Tensor]:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
         raise UntrustedModel(f"{path} cannot be read: {error.strerror}") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        _refuse(path, "is not a regular file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            _refuse(path, "is not a regular file")
         if status.st_size > MAX_FILE_BYTES:
             _refuse(path, f"has {status.st_size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
         if status.st_size < _LENGTH + 2:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
-from audit.artifacts import expected
+from audit.artifacts import expected, support
 from audit.artifacts.expected import FoldFit, Predictors, Vectors
 from audit.artifacts.neighbors import top_k
 from audit.artifacts.support import (
@@ -18,7 +18,10 @@ from audit.artifacts.support import (
     label_probabilities,
     reversal_scores,
 )
-from audit.schema import Behaviors
+from audit.config import build as settings
+from audit.rundir import Context, RunDir, write_array
+from audit.schema import Behaviors, NoProgress
+from audit.sources import ingest
 
 N, D = 90, 8
 
@@ -189,3 +192,32 @@ def test_reversal_scores_by_the_direct_formula_and_positive_for_reversed_carrier
         direct = -((1 - p) * margin)[at].sum() / np.sqrt((p * (1 - p) * margin.astype(np.float64) ** 2)[at].sum())
         assert found[g] == pytest.approx(direct, rel=1e-3)
     assert found[0] > 3 > 0 > found[1]
+
+
+def test_contradicting_copies_are_heard_by_no_fit(tmp_path, monkeypatch, rng):
+    """The stage itself: near copies with other labels are in no fit of the labels, nor in its accuracy."""
+    same = "the very same review of a kettle stands here twice"
+    texts = [*(f"review number {i} of {rng.integers(9**9)}" for i in range(30)), same, same]
+    lines = [f'{{"text": "{text}", "label": "{i % 2}"}}' for i, text in enumerate(texts)]
+    (tmp_path / "d.jsonl").write_text("\n".join(lines))
+    ctx = Context(RunDir(tmp_path / "run"), settings({"source": str(tmp_path / "d.jsonl")}), NoProgress())
+    ingest(ctx, "all")
+    drawn = rng.normal(size=(32, D)).astype(np.float32)
+    drawn[31] = drawn[30]
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    write_array(ctx.run / "embeddings" / "prompt-part-00000.npy", drawn)
+    near = top_k(drawn, 5)
+    write_array(ctx.run / "neighbors" / "index.npy", near.index)
+    write_array(ctx.run / "neighbors" / "similarity.npy", near.similarity)
+    bank = Behaviors(pl.DataFrame({"family": ["label"], "text": ["0"]}), csr_matrix((32, 1), dtype=np.float32))
+    monkeypatch.setattr(support.target_bank, "load", lambda run: bank)
+    heard = []
+
+    def watched(*arguments):
+        heard.append(arguments[-1].tolist())
+        return label_probabilities(*arguments)
+
+    monkeypatch.setattr(support, "label_probabilities", watched)
+    support.build(ctx, "all")
+    assert heard == [[True] * 30 + [False] * 2]
+    assert np.load(ctx.run / "support" / "disputed.npy").tolist() == [-1] * 30 + [0, 0]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from canary import datasets, traps
+from canary import data_traps, traps
 from confinement.watch import watching
 
 from audit.config import build
@@ -19,17 +19,21 @@ from audit.sources import ingest
 
 @pytest.fixture
 def place(tmp_path):
-    return datasets.honest_data(tmp_path / "dataset"), tmp_path / "canary", datasets.make_outside(tmp_path / "outside")
+    return (
+        data_traps.honest_data(tmp_path / "dataset"),
+        tmp_path / "canary",
+        data_traps.make_outside(tmp_path / "outside"),
+    )
 
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-@pytest.mark.parametrize("name", datasets.DATASET_TRAPS)
+@pytest.mark.parametrize("name", data_traps.DATASET_TRAPS)
 def test_a_trapped_dataset_runs_nothing_and_reads_nothing_beside_it(name, place, tmp_path):
     folder, canary, outside = place
-    trap, rows = datasets.DATASET_TRAPS[name]
+    trap, rows = data_traps.DATASET_TRAPS[name]
     trap(folder, canary, outside)
     run = RunDir(tmp_path / "run")
     with watching() as seen:
@@ -47,7 +51,7 @@ def test_a_trapped_dataset_runs_nothing_and_reads_nothing_beside_it(name, place,
                 assert any(reason for reason in run.ledger()["reason"].to_list())
         else:
             ingest(Context(run, build({"source": str(folder)}), NoProgress()), "all")
-            assert len(run.ledger()) == len(datasets.ROWS) + rows
+            assert len(run.ledger()) == len(data_traps.ROWS) + rows
     assert not canary.exists() and not (folder / canary.name).exists()
     assert not [path for path in seen.below(outside) if Path(path).is_file()]
     assert not seen.connected and not [call for call in seen.unpickled if "polars" not in call]
@@ -60,7 +64,7 @@ def test_a_glob_does_not_go_through_a_link(place, tmp_path):
     run = RunDir(tmp_path / "run")
     with watching() as seen:
         ingest(Context(run, build({"source": f"{folder}/**/*.jsonl"}), NoProgress()), "all")
-    assert len(run.ledger()) == len(datasets.ROWS)
+    assert len(run.ledger()) == len(data_traps.ROWS)
     assert not [path for path in seen.below(outside) if Path(path).is_file()]
 
 
@@ -79,7 +83,7 @@ def test_a_program_beside_the_data_is_not_imported(place, tmp_path):
     """A scan started in the dataset's own folder does not pick up modules that lie there."""
     folder, canary, _ = place
     for name in ("polars.py", "json.py", "audit.py", "sitecustomize.py"):
-        datasets._script(name)(folder, canary, folder)
+        data_traps._script(name)(folder, canary, folder)
     root = Path(__file__).resolve().parents[2]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r}); from audit.config import build;"
@@ -93,4 +97,4 @@ def test_a_program_beside_the_data_is_not_imported(place, tmp_path):
 
 
 def test_there_are_enough_traps():
-    assert len(datasets.DATASET_TRAPS) >= 30
+    assert len(data_traps.DATASET_TRAPS) >= 30

@@ -186,11 +186,12 @@ def test_the_manifest_accounts_for_the_run(tunevet, reviews, tmp_path):
 
 def test_a_fault_of_ours_exits_3_and_shows_nothing_raw(tunevet, reviews, tmp_path, monkeypatch):
     def broken(run, config, error=""):
-        raise RuntimeError("row text \x1b[31m")
+        raise RuntimeError("row text \x1b[31m\u202e\x07")  # escapes of colours are taken out by what prints
 
     monkeypatch.setattr("audit.outcome.read", broken)
     ran = tunevet("scan", reviews, "-o", tmp_path / "run")
-    assert ran.code == 3 and "RuntimeError" in ran.err and "\x1b" not in ran.err
+    assert ran.code == 3 and "RuntimeError" in ran.err
+    assert not set("\x1b\u202e\x07") & set(ran.err) and "⟦U+202E⟧" in ran.err
 
 
 def test_the_mode_of_the_canaries_is_a_setting_of_the_run(tunevet, reviews, tmp_path):

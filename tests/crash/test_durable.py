@@ -244,3 +244,38 @@ def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(victim)
     write_bytes(tmp_path / "file", b"new")
     assert victim.read_bytes() == b"mine" and (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_the_file_is_synced_before_its_name_and_the_folder_after(tmp_path, monkeypatch):
+    """After a power cut a file whose name stood before its bytes is empty, and one whose folder was not synced gone."""
+    done, real_sync, real_replace = [], os.fsync, Path.replace
+
+    def fsync(number):
+        done.append(("sync", os.readlink(f"/proc/self/fd/{number}")))
+        real_sync(number)
+
+    def replace(path, target):
+        done.append(("rename", str(target)))
+        return real_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_bytes(tmp_path / "file", b"new")
+    temporary = str(tmp_path / f".file.{os.getpid()}.tmp")
+    assert done == [("sync", temporary), ("rename", str(tmp_path / "file")), ("sync", str(tmp_path))]
+
+
+def test_a_link_that_is_put_in_place_of_the_temporary_name_is_refused(tmp_path, monkeypatch):
+    """Somebody who may write to the folder puts a link there between the look and the making of the file."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+
+    class Linking(Observer):
+        def before(self, step):
+            if step.kind == "create":
+                step.path.symlink_to(victim)
+
+    monkeypatch.setattr(durable, "observer", Linking())
+    with pytest.raises(WriteFailed, match="File exists"):
+        write_bytes(tmp_path / "file", b"new")
+    assert victim.read_bytes() == b"mine" and os.listdir(tmp_path) == ["victim"]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit.errors import NothingScanned
+from audit.sources import columnar, sandbox
 from audit.sources.shards import original_rows, row_positions, without_rows
 
 TEXTS = [f"row {i}" for i in range(30)]
@@ -205,3 +206,36 @@ def test_shards_of_columnar_files_do_not_mix(read, tmp_path):
     assert got.ledger["row"].to_list() == list(range(33))
     assert without_rows(original_rows(got.run, "part-00001")).equals(TABLE)
     assert original_rows(got.run, "part-00000") is None
+
+
+def test_a_group_that_gives_fewer_rows_than_it_claims_is_reported(read, monkeypatch):
+    """Counts that agree with each other and not with the pages: what was decoded is counted against them."""
+
+    def short(handle, form, rows):
+        for event in sandbox.events(handle, form, rows):
+            yield event._replace(batch=event.batch.slice(3)) if isinstance(event, sandbox.Batch) else event
+
+    monkeypatch.setattr(columnar, "sandbox", type("Short", (), {**vars(sandbox), "events": staticmethod(short)}))
+    got = read("d.parquet", parquet(TABLE, row_group_size=1000))
+    assert got.bad == {27: "count_mismatch"} and got.examples["prompt"].to_list() == TEXTS[3:]
+    assert "claims 30 rows, 27 were decoded" in got.ledger["detail"][-1]
+
+
+def test_what_decodes_to_a_thousand_times_its_file_is_a_bomb(read, monkeypatch):
+    """Whatever ingest.max_decoded_bytes allows: a file that is so much larger than it says is no honest one."""
+    long = pa.table({"text": ["x" * 40_000] * 500, "label": ["1"] * 500})
+    data = parquet(long, compression="zstd", row_group_size=10)
+    assert read("d.parquet", data).bad == {}
+    monkeypatch.setattr(columnar, "_BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr(columnar, "_BOMB_RATIO", 100)
+    assert len(data) * 100 < 20_000_000
+    got = read("e.parquet", data)
+    assert list(got.bad.values()) == ["resource_limit"] and got.examples.height < 500
+    assert "decodes to over 100 times the file's size" in got.ledger["detail"][-1]
+
+
+def test_what_decodes_to_more_than_the_budget_ends_there(read):
+    long = pa.table({"text": [f"{i} " + "x" * 4_000 for i in range(600)], "label": ["1"] * 600})
+    got = read("d.parquet", parquet(long, row_group_size=50), max_decoded_bytes=1 << 20)
+    assert list(got.bad.values()) == ["resource_limit"] and 0 < got.examples.height < 300
+    assert "decodes to more than ingest.max_decoded_bytes" in got.ledger["detail"][-1]

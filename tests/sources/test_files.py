@@ -81,6 +81,14 @@ def test_a_glob_takes_what_matches_and_nothing_outside(folder, read):
         enumerate_input(str(folder / "*.tsv"))
 
 
+def test_a_glob_whose_wildcard_meets_a_link_reads_nothing_behind_it(folder, read):
+    """A wildcard in the middle of a pattern does go through a link; only "**" does not."""
+    got = read(str(folder / "*" / "*"))
+    assert [f.path for f in got.info.files] == ["sub/more.csv"]
+    assert "linked/secret.jsonl (outside of the glob's folder)" in got.info.note
+    assert "secret" not in str(got.examples["prompt"].to_list())
+
+
 @pytest.mark.parametrize(
     ("name", "known"),
     [

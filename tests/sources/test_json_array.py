@@ -105,6 +105,23 @@ def test_many_bad_elements_do_not_cost_quadratic_time(read):
     assert got.examples.height == 6 and got.info.rows > 6
 
 
+def test_bytes_looked_at_behind_bad_elements_are_bounded(read, monkeypatch):
+    """Counted, for a clock says little of 20 kilobytes: so many times the file at most, whatever stands in it."""
+    from audit.sources import json_array
+
+    looked, real = [], json_array._span
+
+    def span(data, start, most=None):
+        end = real(data, start, most)
+        looked.append((len(data) if end < 0 else end) - start)
+        return end
+
+    monkeypatch.setattr(json_array, "_span", span)
+    data = b"[" + b",".join(elements()) + b"," + b'{"text": "x},{' * 1_500 + b"]"
+    read("d.json", data)
+    assert len(looked) > 10 and sum(looked) < 200 * len(data)
+
+
 def test_quotes_that_are_escaped_behind_an_open_string_take_linear_time():
     """An open string followed by escaped quotes took a second for 60,000 bytes and four for twice as many."""
     import time

@@ -115,18 +115,22 @@ def test_a_batch_that_is_no_arrow_stream_is_a_verdict(monkeypatch, tmp_path, sto
 
 def test_a_silent_child_is_ended(monkeypatch, tmp_path, stored):
     limits(monkeypatch, answer_seconds=0.3)
-    child(monkeypatch, tmp_path, "time.sleep(60)")
+    child(monkeypatch, tmp_path, "time.sleep(25)")
     started = time.monotonic()
     assert seen(stored) == [Failed(-1, Reason.RESOURCE_LIMIT, "no answer within 0.3 seconds")]
     assert time.monotonic() - started < 10
 
 
-def test_processor_time_is_bounded(monkeypatch, tmp_path, stored):
-    limits(monkeypatch, cpu_seconds=1)
+def parser_that(changes):
+    """The real program, of which `changes` replace something (`decode` is its module)."""
     load = f"util.spec_from_file_location('decode', {str(sandbox._PROGRAM)!r})"
     code = f"from importlib import util\nspec = {load}\ndecode = util.module_from_spec(spec)\n"
-    code += "spec.loader.exec_module(decode)\ndecode._parquet = lambda *rest: sum(iter(int, 1))\n"
-    child(monkeypatch, tmp_path, code + "decode.main(settings)")
+    return code + f"spec.loader.exec_module(decode)\n{changes}\ndecode.main(settings)"
+
+
+def test_processor_time_is_bounded(monkeypatch, tmp_path, stored):
+    limits(monkeypatch, cpu_seconds=1, answer_seconds=30)
+    child(monkeypatch, tmp_path, parser_that("decode._parquet = lambda *rest: sum(iter(int, 1))"))
     assert seen(stored) == [Failed(-1, Reason.RESOURCE_LIMIT, "SIGXCPU")]
 
 
@@ -147,6 +151,38 @@ def test_shared_values_count_as_often_as_they_stand(tmp_path):
     batches = [e for e in seen(path, "arrow", 5_000) if isinstance(e, Batch)]
     assert sum(e.batch.num_rows for e in batches) == 5_000
     assert sum(e.decoded for e in batches) > 400_000_000 and max(e.decoded for e in batches) <= 64 << 20
+
+
+def test_the_child_writes_no_file(monkeypatch, tmp_path, stored):
+    """Whatever a flaw of the parser may do: not one byte reaches a file."""
+    target = tmp_path / "written"
+    write = f"open({str(target)!r}, 'wb', buffering=0).write(b'x')"
+    child(monkeypatch, tmp_path, parser_that(f"decode._parquet = lambda *rest: {write}"))
+    assert [e.reason for e in seen(stored)] == [Reason.DAMAGED_INPUT]
+    assert not target.exists() or target.read_bytes() == b""
+
+
+def test_no_module_beside_the_program_is_imported(monkeypatch, tmp_path, stored):
+    (tmp_path / "decimal.py").write_text("raise SystemExit(9)")
+    facts = "{'failed': 'damaged_input', 'group': -1, 'kind': decimal.Decimal.__name__}"
+    child(
+        monkeypatch, tmp_path, f"import decimal\nos.write(1, json.dumps({facts}).encode() + b'\\n')\n" + say(end=True)
+    )
+    assert seen(stored) == [Failed(-1, Reason.DAMAGED_INPUT, "Decimal")]
+
+
+def test_offsets_that_lead_out_of_a_buffer_are_refused(tmp_path):
+    """The first text of two is said to end two gigabytes further on: whoever copies it reads foreign memory."""
+    table = pa.table({"text": ["x" * 7_777, "y" * 1_111], "label": ["1", "0"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    sound = sink.getvalue().to_pybytes()
+    assert sound.count((7_777).to_bytes(4, "little")) == 1
+    path = tmp_path / "d.arrow"
+    path.write_bytes(sound.replace((7_777).to_bytes(4, "little"), (0x7FFFFFF0).to_bytes(4, "little")))
+    found = [(type(e).__name__, getattr(e, "kind", "")) for e in seen(path, "arrow")]  # no value is looked at
+    assert found == [("Opened", ""), ("Failed", "ArrowInvalid")]
 
 
 def test_one_row_over_the_cap_is_a_verdict(monkeypatch, tmp_path):

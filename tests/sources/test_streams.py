@@ -114,3 +114,14 @@ def test_lines_are_the_same_for_any_block_size(tmp_path, monkeypatch):
         (3, 59, 0, 0),
         (4, 60, 4, 4),
     ]
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_no_block_of_a_bomb_is_larger_than_a_megabyte(tmp_path, ending):
+    """A megabyte of an archive may stand for a gigabyte: it is not decoded at once."""
+    path = tmp_path / f"bomb.{ending}"
+    path.write_bytes(COMPRESS[f".{ending}"](b" " * (20 << 20)))
+    assert path.stat().st_size < 100_000
+    with path.open("rb") as handle:
+        sizes = [len(block) for block in ByteStream(handle, ending, Budget(1 << 30))]
+    assert sum(sizes) == 20 << 20 and max(sizes) <= 1 << 20

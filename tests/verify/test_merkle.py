@@ -97,5 +97,8 @@ def test_a_node_is_no_leaf_and_a_smaller_tree_no_larger_one():
     inner = merkle.leaf(a) + merkle.leaf(b)
     assert merkle.leaf(inner) != merkle.node(merkle.leaf(a), merkle.leaf(b))
     assert merkle.root([]) != merkle.root([b""])
+    # The way of the first of three leaves looks like that of the first of four: the count tells them apart.
+    steps, root = merkle.path([a, b, a], 0), merkle.root([a, b, a])
+    assert merkle.proves(a, 0, steps, 3, root) and not merkle.proves(a, 0, steps, 4, root)
     with pytest.raises(IndexError):
         merkle.path([a, b], 2)
