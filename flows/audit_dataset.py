@@ -16,14 +16,20 @@ from audit import pipeline
 from audit.errors import TunevetError
 from audit.job import told
 from audit.rundir import RunDir
+from audit.text import safe_text
 from flows.artifacts import publish
 from flows.runners import runner
 from flows.units import UnitStopped, ledger, submit
 
 
+def run_name(parameters: dict[str, Any]) -> str:
+    """What Prefect calls a flow run: the path of its run directory, which may lie in a folder with a hostile name."""
+    return safe_text(str(parameters["run_dir"]), 300)
+
+
 @flow(
     name="audit-dataset",
-    flow_run_name="{run_dir}",
+    flow_run_name=run_name,
     task_runner=runner(),
     persist_result=False,
     result_serializer="json",

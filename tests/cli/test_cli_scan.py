@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from pathlib import Path
 
 import polars as pl
@@ -117,11 +118,11 @@ def test_a_foreign_folder_is_not_written_to(tunevet, reviews, tmp_path):
 def test_a_held_run_directory_exits_75(tunevet, reviews, tmp_path):
     (tmp_path / "run").mkdir()
     with (tmp_path / "run" / ".lock").open("w") as handle:
-        handle.write("4711")
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": "2025-01-31T12:00:00+00:00"}, handle)
         handle.flush()
         fcntl.flock(handle, fcntl.LOCK_EX)
         ran = tunevet("scan", reviews, "-o", tmp_path / "run")
-    assert ran.code == 75 and "4711" in ran.err
+    assert ran.code == 75 and f"process {os.getpid()} on" in ran.said
 
 
 def test_a_folder_that_cannot_be_written_exits_74(tunevet, reviews):
