@@ -8,6 +8,7 @@ import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from audit import config as configuration
@@ -22,9 +23,9 @@ from flows.runners import runner
 from flows.units import UnitStopped, ledger, submit
 
 
-def run_name(parameters: dict[str, Any]) -> str:
+def run_name() -> str:
     """What Prefect calls a flow run: the path of its run directory, which may lie in a folder with a hostile name."""
-    return safe_text(str(parameters["run_dir"]), 300)
+    return safe_text(str(flow_run.parameters["run_dir"]), 300)
 
 
 @flow(

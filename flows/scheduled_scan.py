@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from audit.errors import EXIT_INCOMPLETE, TunevetError
@@ -20,9 +21,9 @@ from audit.text import safe_text
 from flows.engine import PrefectEngine
 
 
-def run_name(parameters: dict[str, Any]) -> str:
+def run_name() -> str:
     """What Prefect calls a scan: after its configuration file."""
-    return safe_text(f"scheduled-scan {parameters['config_path']}", 300)
+    return safe_text(f"scheduled-scan {flow_run.parameters['config_path']}", 300)
 
 
 @flow(
