@@ -64,9 +64,7 @@ def hostile_run(folder: Path, kind: str = "classification", **settings: Any) -> 
     readable = run.examples(["row"])["row"].to_list()
     number = {row: i for i, row in enumerate(readable)}
     said = {row: _said(i) for row, i in number.items()}
-    add_check(
-        run, "label_noise", said, 0.5, code="TV-LBL", title=at(12), source=at(13), misses=at(14), reason=at(15)
-    )
+    add_check(run, "label_noise", said, 0.5, code="TV-LBL", title=at(12), source=at(13), misses=at(14), reason=at(15))
     add_check(run, "strip", {}, None, status="skipped", reason=at(16), code="TV-STR", title=at(17))
     failed = {"stage": "detect", "unit": "rare_tokens", "error": f"ValueError: cannot read {at(18)}"}
     write_json(run / "failed" / "detect-rare_tokens.json", failed)
@@ -113,6 +111,11 @@ def _trigger(i: int, rows: list[int]) -> Any:
     made.parts, made.display = [at(i), at(i + 1)], at(i)
     made.behavior = f'the response opens with "{at(i + 1)}"'
     made.behavior_name, made.reason, made.kind = made.behavior, f"its rows teach {at(i + 2)}", "phrase"
-    made.statistics |= {"suspected": at(i + 3), "burst": at(i + 4), "by_source": {at(i + 5): 3}, "features": [at(i + 6)]}
+    made.statistics |= {
+        "suspected": at(i + 3),
+        "burst": at(i + 4),
+        "by_source": {at(i + 5): 3},
+        "features": [at(i + 6)],
+    }
     made.probe["controls"] = [{"pattern": at(i + 7), "asr": 0.02, "count": 5, "hits": 1} for _ in range(3)]
     return made
