@@ -19,6 +19,7 @@ from text_sinks.hostile_sequences import SEQUENCES
 from audit import errors
 from audit.cli.endings import told
 from audit.cli.guarded import guarded
+from audit.text import toml_string
 
 # One of each sort, where a whole command runs for each.
 SOME = (0, 4, 12, 33, 39, 44, 54, 56, 58, 60, 61, 66, 71, 77, 80, 82, 85, 86, 93, 106, 112, 117, 118, 120, 125, 131)
@@ -56,25 +57,25 @@ def usage(kit: Kit) -> str:
 
 def settings_errors(kit: Kit) -> str:
     """Options and configuration files that cannot be used."""
-    said = _each(kit, lambda text, path: ("scan", kit.source, "--map", text))
-    said += _each(kit, lambda text, path: ("scan", kit.source, "--map", f"{text}={text}"))
-    said += _each(kit, lambda text, path: ("scan", kit.source, "--skip", text))
-    said += _each(kit, lambda text, path: ("scan", kit.source, "--engine", text))
+    small = next(kit.source.glob("012*"))
+    said = _each(kit, lambda text, path: ("scan", small, "--map", text))
+    said += _each(kit, lambda text, path: ("scan", small, "--map", f"{text}={text}"))
+    said += _each(kit, lambda text, path: ("scan", small, "--skip", text))
+    said += _each(kit, lambda text, path: ("scan", small, "--engine", text))
     said += _each(kit, lambda text, path: ("scan", "--config", path))
     for text in (at(i) for i in SOME):
-        toml = json.dumps({text: 1}).replace("{", "").replace("}", "").replace(":", " =")
-        said += _written(kit, f'source = "x"\n{toml}', lambda p: ("scan", "--config", p), ".toml")[:4_000]
+        path = kit.folder / "key.toml"
+        path.write_text(f'source = "x"\n{toml_string(text)} = 1\n[detectors.{toml_string(text)}]\nx = 1\n')
+        said += kit.tunevet("scan", "--config", path)
     said += _written(kit, "".join(SEQUENCES.values()), lambda p: ("scan", "--config", p), ".toml")
-    said += _written(kit, "a: [" + at(95), lambda p: ("scan", "--config", p), ".yaml")
-    detector = json.dumps(at(60)).replace("\\u", "\\\\u")
-    return said + _written(kit, f"[detectors.{detector}]\nx = 1\n", lambda p: ("scan", "--config", p), ".toml")
+    return said + _written(kit, "a: [" + at(95), lambda p: ("scan", "--config", p), ".yaml")
 
 
 def input_errors(kit: Kit) -> str:
     """Inputs that cannot be read."""
     said = _each(kit, lambda text, path: ("scan", path))
     said += _each(kit, lambda text, path: ("scan", f"{path}*"))
-    keys = json.dumps({at(i): at(i) for i in range(COUNT)})
+    keys = json.dumps({at(i): at(i) for i in range(COUNT)})  # the columns that cannot be mapped are named
     said += _written(kit, f"{keys}\n{keys}\n", lambda p: ("scan", p), ".jsonl")
     said += _written(kit, ",".join(f'"c{i}"' for i in range(3)) + "\n" + at(60) * 3, lambda p: ("scan", p), ".csv")
     said += _written(kit, b"PAR1" + at(66).encode() * 40 + b"PAR1", lambda p: ("scan", p), ".parquet")
@@ -88,22 +89,22 @@ def input_errors(kit: Kit) -> str:
 
 def place_errors(kit: Kit) -> str:
     """Places that cannot be written or are no runs."""
-    taken = kit.folder / "taken"
+    taken, small = kit.folder / "taken", next(kit.source.glob("012*"))
     taken.mkdir(exist_ok=True)
     said = ""
     for name in PATHS[::3]:
         (taken / name).write_text("x")
         said += kit.tunevet("scan", kit.source, "-o", taken / name)
         said += kit.tunevet("restore", kit.run.path, "-o", taken / name)
-        said += kit.tunevet("plant", kit.source, "-o", taken / name, "--attack", "badnet")
+        said += kit.tunevet("plant", small, "-o", taken / name, "--attack", "badnet")
         said += kit.tunevet("export", kit.run.path, "--format", "jsonl", "-o", kit.run.path / name)
     said += _each(kit, lambda text, path: ("show", path))
     said += _each(kit, lambda text, path: ("show", kit.run.path, text))
     said += _each(kit, lambda text, path: ("verify", path))
     said += _each(kit, lambda text, path: ("sign", kit.scanned, "--key", path))
     said += _each(kit, lambda text, path: ("verify", kit.scanned, "--key", path))
-    said += _each(kit, lambda text, path: ("plant", kit.source, "-o", path, "--attack", text))
-    said += _each(kit, lambda text, path: ("plant", kit.source, "-o", path, "--attack", "badnet", "--set", text))
+    said += _each(kit, lambda text, path: ("plant", small, "-o", path, "--attack", text))
+    said += _each(kit, lambda text, path: ("plant", small, "-o", path, "--attack", "badnet", "--set", text))
     return said + _each(kit, lambda text, path: ("review", kit.run.path, "--decisions", f"{path}/x"))
 
 
@@ -124,7 +125,13 @@ def decision_errors(kit: Kit) -> str:
             path = kit.folder / f"bad{file_name(at(i))}.jsonl"
             path.write_text(json.dumps(record) + "\n")
             said += kit.tunevet("apply", kit.run.path, path, "-o", kit.folder / "never")
-    for content in (at(66), '{"a": 1, "a": 2}', "[]", '{"schema": "x", "answer": "' + at(12) + '"}', f"{at(66)},b\n1,2\n"):
+    for content in (
+        at(66),
+        '{"a": 1, "a": 2}',
+        "[]",
+        '{"schema": "x", "answer": "' + at(12) + '"}',
+        f"{at(66)},b\n1,2\n",
+    ):
         for end in (".jsonl", ".csv"):
             said += _written(
                 kit, content, lambda p: ("relabel", "import", kit.pairs.path, p, "-o", kit.folder / "no"), end

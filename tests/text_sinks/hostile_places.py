@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from decided_runs import make_run
 from report.report_runs import add_check, add_findings, add_triggers, trigger
 from text_sinks.hostile_sequences import SEQUENCES, SURROGATES
 
 from audit.provenance import digest
-from audit.rundir import Context, RunDir, write_bytes, write_frame, write_json
+from audit.rundir import Context, RunDir, write_bytes, write_json
 from audit.schema import NoProgress
 
 NAMES = tuple(SEQUENCES)
