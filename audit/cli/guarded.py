@@ -12,7 +12,6 @@ import io
 import json
 import logging
 import sys
-import textwrap
 import threading
 import traceback
 import warnings
@@ -91,9 +90,9 @@ def no_json_command(text: str) -> str:
 
 
 def shown_trace(error: BaseException) -> str:
-    """A traceback with its causes, indented, so that no line of it passes for one of a log."""
-    text = "".join(traceback.format_exception(error))
-    return textwrap.indent(safe_text(text, _MOST, newlines=True), "  ", lambda line: True)
+    """A traceback with its causes, indented, so that no line of it passes for one of a log, or is a command."""
+    text = safe_text("".join(traceback.format_exception(error)), _MOST, newlines=True)
+    return "\n".join(no_command(f"  {line}") for line in text.split("\n"))
 
 
 class SafeRecord(logging.LogRecord):
@@ -105,7 +104,7 @@ class SafeRecord(logging.LogRecord):
             self.exc_text = shown_trace(self.exc_info[1])
 
     def getMessage(self) -> str:
-        return safe_text(super().getMessage(), _MOST)
+        return no_command(safe_text(super().getMessage(), _MOST))
 
 
 @contextmanager
@@ -126,7 +125,7 @@ def guarded() -> Iterator[None]:
 def _warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return safe_text(f"{filename}:{lineno}: {category.__name__}: {message}", _MOST) + "\n"
+    return no_command(safe_text(f"{filename}:{lineno}: {category.__name__}: {message}", _MOST)) + "\n"
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:
