@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audit.errors import ConfigError
+from audit.text import toml_string
 
 MODEL_DEFAULT = "minilm"
 
@@ -162,7 +162,7 @@ def _toml(values: dict[str, Any], prefix: str = "") -> str:
 
 
 def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _string(key)
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else toml_string(key)
 
 
 def _value(value: Any) -> str:
@@ -171,10 +171,5 @@ def _value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(v) for v in value) + "]"
     if isinstance(value, str):
-        return _string(value)
+        return toml_string(value)
     return repr(value)
-
-
-def _string(value: str) -> str:
-    # Not as ASCII: JSON spells characters beyond U+FFFF as two surrogates, which TOML refuses.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,9 +1,13 @@
 """The exception tree. A class says what the runner does; `exit_code` says how the command ends.
 
-Every message names the value, the bound and the remedy, in one sentence that a user can act on.
+Every message names the value, the bound and the remedy, in one sentence that a user can act on. Names of files, columns
+and values in it may be an attacker's, and a message ends up in terminals, logs, notebooks and pages: whatever cannot
+be seen in it is spelled out when it is made.
 """
 
 from __future__ import annotations
+
+from audit.text import safe_text
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -14,10 +18,19 @@ EXIT_WRITE = 74
 EXIT_BUSY = 75
 
 
+_MOST = 8_000  # characters of a line
+
+
 class TunevetError(Exception):
-    """Root of all errors that this project raises on purpose."""
+    """Root of all errors that this project raises on purpose. Each argument is one line of its message."""
 
     exit_code = EXIT_INCOMPLETE
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*(safe_text(line, _MOST) for line in lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class UsageError(TunevetError):

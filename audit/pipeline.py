@@ -22,6 +22,7 @@ from audit.provenance import digest
 from audit.rundir import Context, RunDir, write_bytes, write_json
 from audit.schema import NoProgress, Progress
 from audit.stages import BY_NAME, STAGES, Stage, language_model, tagger
+from audit.text import safe_text
 
 __all__ = [
     "BY_NAME",
@@ -35,6 +36,8 @@ __all__ = [
     "run_unit",
     "units",
 ]
+
+_MOST = 4_000  # characters of what a check failed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def run_unit(run_dir: str, stage: str, unit: str, progress: Progress | None = No
         if row.required:
             raise UnitFailed(stage, unit, error) from error
         seconds = time.perf_counter() - started
-        message = f"{type(error).__name__}: {error}"
+        message = safe_text(f"{type(error).__name__}: {error}", _MOST)
         write_json(failure, {"stage": stage, "unit": unit, "error": message})
         return UnitResult(stage, unit, "failed", seconds, message)
     seconds = time.perf_counter() - started

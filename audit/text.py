@@ -4,9 +4,11 @@ interprets it, and the patterns used on it are single character classes, linear 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from functools import cache
+from typing import Any
 
 # Letters and digits as words, with their inner apostrophes; every other visible character alone. Texts with more than
 # ASCII go by `_general_word`, which knows combining marks and scripts without spaces besides.
@@ -26,6 +28,13 @@ _BLANK_MARKS = frozenset((0x034F, 0x17B4, 0x17B5, *range(0x180B, 0x1810), *range
 
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _KEEP = {"\n", "\t"}
+# What str.isprintable lets through and `is_invisible` does not: one class, linear.
+_ODD = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u2800]")
+# Combining marks that one letter may carry, as in the Stream-Safe Text Format of UAX 15; a longer run hides its lines.
+MAX_MARKS = 30
+# What a spreadsheet may take for the beginning of a formula: = + - @, their wide and small forms, the minus sign, and
+# characters that some take away before they look.
+_FORMULA = re.compile("[ \t\r\n\x00]*[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212]|[\t\r\n\x00]")
 
 
 def is_invisible(char: str) -> bool:
@@ -45,22 +54,51 @@ def is_invisible(char: str) -> bool:
     )
 
 
+def all_visible(text: str) -> bool:
+    """True when `safe_text(text, newlines=True)` would change nothing; fast for ordinary text."""
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        return False
+    return text.isascii() or not (_ODD.search(text) or _flood().search(text))
+
+
 def safe_text(text: str, limit: int | None = None, newlines: bool = False) -> str:
     """Text with every invisible character spelled out as ⟦U+200B⟧; cut to `limit` characters with an
-    ellipsis; newlines and tabs shown as ⏎ and ⇥ unless `newlines`. For terminals, logs and csv."""
+    ellipsis; newlines and tabs shown as ⏎ and ⇥ unless `newlines`. Of more than MAX_MARKS combining marks in a row the
+    others are counted: ⟦marks ×270⟧. For terminals, logs and csv."""
     if limit is not None and len(text) > limit:
         text = text[: max(limit - 1, 0)] + "…"
-    out = []
-    for char in text:
-        if is_invisible(char):
-            out.append(f"⟦U+{ord(char):04X}⟧")
-        elif not newlines and char == "\n":
-            out.append("⏎")
-        elif not newlines and char == "\t":
-            out.append("⇥")
-        else:
-            out.append(char)
-    return "".join(out)
+    if not newlines:
+        text = text.replace("\n", "⏎").replace("\t", "⇥")
+    if all_visible(text):
+        return text
+    text = _flood().sub(lambda found: f"{found[1]}⟦marks ×{len(found[0]) - MAX_MARKS}⟧", text)
+    return "".join(f"⟦U+{ord(char):04X}⟧" if is_invisible(char) else char for char in text)
+
+
+def json_text(value: Any) -> str:
+    r"""JSON on one line, with an escape for each character that cannot be seen: it reads back to the same value.
+
+    >>> json_text({"a": "é\u200b"})
+    '{"a": "é\\u200b"}'
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text if all_visible(text) else "".join(_json_escape(c) if is_invisible(c) else c for c in text)
+
+
+def toml_string(value: str) -> str:
+    r"""A basic string of TOML, with an escape for each character that cannot be seen.
+
+    >>> toml_string("é\u200b\U000e0041")
+    '"é\\u200b\\U000e0041"'
+    """
+    # Not as ASCII: JSON spells characters beyond U+FFFF as two surrogates, which TOML refuses.
+    text = json.dumps(value, ensure_ascii=False)
+    escape = {True: "\\u{:04x}", False: "\\U{:08x}"}
+    return "".join(escape[ord(c) < 0x10000].format(ord(c)) if is_invisible(c) else c for c in text)
+
+
+def _json_escape(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
 
 
 def spell(text: str) -> str:
@@ -115,6 +153,13 @@ def _general_word() -> re.Pattern[str]:
 
 
 @cache
+def _flood() -> re.Pattern[str]:
+    """More combining marks in a row than MAX_MARKS; the group holds those that are kept."""
+    mark = f"[{mark_class()}]"
+    return re.compile(f"({mark}{{{MAX_MARKS}}}){mark}+")
+
+
+@cache
 def mark_class() -> str:
     """The ranges of a character class of all combining marks that can be seen (Mn, Mc and Me)."""
     out, start = [], -1
@@ -129,5 +174,10 @@ def mark_class() -> str:
 
 
 def csv_safe(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula: a quote is put before = + - @ TAB CR and NUL."""
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\x00") else cell
+    """A cell that no spreadsheet runs as a formula: a quote is put before = + - @, before their full-width and small
+    forms and the minus sign, blanks before them or not, and before TAB, CR, LF and NUL.
+
+    >>> csv_safe("=1+1"), csv_safe(" ＝1"), csv_safe("a=1")
+    ("'=1+1", "' ＝1", 'a=1')
+    """
+    return "'" + cell if _FORMULA.match(cell) else cell

@@ -8,6 +8,7 @@ import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from audit import config as configuration
@@ -16,14 +17,20 @@ from audit import pipeline
 from audit.errors import TunevetError
 from audit.job import told
 from audit.rundir import RunDir
+from audit.text import safe_text
 from flows.artifacts import publish
 from flows.runners import runner
 from flows.units import UnitStopped, ledger, submit
 
 
+def run_name() -> str:
+    """What Prefect calls a flow run: the path of its run directory, which may lie in a folder with a hostile name."""
+    return safe_text(str(flow_run.parameters["run_dir"]), 300)
+
+
 @flow(
     name="audit-dataset",
-    flow_run_name="{run_dir}",
+    flow_run_name=run_name,
     task_runner=runner(),
     persist_result=False,
     result_serializer="json",

@@ -19,8 +19,8 @@ MAX_LINES = 350
 
 # Each imports only from its own row or from rows above it. A new room is a new word here.
 LAYERS = (
-    "schema errors durable lock",
-    "config registry rundir provenance text stats views watched",
+    "text schema errors durable lock",
+    "config registry rundir provenance stats views watched",
     "models patterns bank",
     "sources artifacts",
     "attacks",

@@ -142,7 +142,7 @@ def test_every_make_target_exists():
 def test_the_two_commands_of_the_schedule_are_those_that_serve_prints():
     from flows.serving import _how_to_start
 
-    printed = [line.split("/bin/")[-1] for line in _how_to_start(Path("nightly.toml"), "").splitlines()[1:]]
+    printed = [line.split("/bin/")[-1] for line in _how_to_start(Path("nightly.toml"), "")[1:]]
     shown = text_of(ROOT / "README.md")
     assert all(re.sub(r"\S*prefect server", "prefect server", line).strip() in shown for line in printed)
 

@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.01  # from here on it is asked whether time grows faster than t
 DYNAMIC = {
     "audit.text:_special": lambda: importlib.import_module("audit.text")._special(),
     "audit.text:_general_word": lambda: importlib.import_module("audit.text")._general_word(),
+    "audit.text:_flood": lambda: importlib.import_module("audit.text")._flood(),
     "audit.patterns.invisible:_marked": lambda: importlib.import_module("audit.patterns.invisible")._marked(),
     # One class of single characters, from those that stand in a text.
     "audit.patterns.invisible:invisible_runs": lambda: re.compile(f"[{re.escape(chr(0x200B) + chr(0x2060) + '-]^')}]+"),

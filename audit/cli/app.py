@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,8 +13,9 @@ from audit import __version__
 from audit.cli import demo as demos
 from audit.cli import rules as checks
 from audit.cli.apply import apply
-from audit.cli.endings import hear_sigterm
+from audit.cli.endings import hear_sigterm, told
 from audit.cli.export import export
+from audit.cli.guarded import guarded
 from audit.cli.models import models
 from audit.cli.options import ConfigFile, Json, KindOption, MapOption, Source
 from audit.cli.plant import plant
@@ -30,11 +30,10 @@ from audit.cli.show import row_object, show, trigger_object
 from audit.cli.streams import open_streams, reporting, write_object
 from audit.cli.verify import sign, verify
 from audit.cli.words import plain
-from audit.errors import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_OK, InputError, UsageError
+from audit.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from audit.job import Engine
 from audit.rundir import RunDir, read_json
 from audit.sources import preview
-from audit.text import safe_text
 
 Serve = Callable[[str], None]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option("--device", help="Where to compute.")]
@@ -44,17 +43,17 @@ EngineOption = Annotated[str | None, typer.Option("--engine", help="prefect (def
 def command(engines: Mapping[str, Engine], serve: Serve | None = None) -> int:
     """Runs the command line of this process; returns its exit code. Engines are closed whatever happens."""
     hear_sigterm()
-    try:
-        app(engines, serve)()
-    except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else EXIT_FINDINGS if ending.code else EXIT_OK
-    except Exception:  # noqa: BLE001 - a fault of ours must not end with 1, which says findings
-        typer.echo(safe_text(traceback.format_exc(), newlines=True), err=True)
-        return EXIT_INCOMPLETE
-    finally:
-        for engine in engines.values():
-            engine.close()
-    return EXIT_OK
+    with guarded():
+        try:
+            ended = app(engines, serve)(standalone_mode=False)
+        except SystemExit as ending:
+            return ending.code if isinstance(ending.code, int) else EXIT_FINDINGS if ending.code else EXIT_OK
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end with 1, which says findings
+            return told(error)
+        finally:
+            for engine in engines.values():
+                engine.close()
+    return ended if isinstance(ended, int) else EXIT_OK
 
 
 def app(engines: Mapping[str, Engine], serve: Serve | None = None) -> typer.Typer:

@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 import typer
 
 from audit import config as configuration
+from audit.cli.guarded import no_json_command
 from audit.cli.streams import open_streams, reporting
 from audit.cli.words import plain, size
 from audit.errors import InputError, UsageError
 from audit.rundir import Context, RunDir, write_bytes
 from audit.schema import NoProgress
 
+_JSON = ("sarif", "jsonl", "croissant")  # to be guarded where they are printed into the log of a CI runner
 Format = Literal["sarif", "junit", "jsonl", "markdown", "card", "croissant"]
 
 
@@ -51,4 +53,5 @@ def exported(run: Path, form: str, redact: bool) -> bytes:
     if not directory.verdicts.exists() or not directory.config.exists():
         raise InputError(f"{run} has no verdicts: the run did not come to its end")
     settings = configuration.load(directory.config)
-    return render(Context(directory, settings, NoProgress()), form, redact or settings.report.redact)
+    content = render(Context(directory, settings, NoProgress()), form, redact or settings.report.redact)
+    return no_json_command(content.decode("ascii")).encode() if form in _JSON else content

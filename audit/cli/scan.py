@@ -114,6 +114,6 @@ def _estimate_screen(console: Console, found: Estimate) -> None:
     grid.add_row("device", plain(found.device))
     both = f"embedding {seconds(found.embed_seconds)}, probe up to {seconds(found.probe_seconds)}"
     grid.add_row("time", f"about {seconds(found.seconds)} ({both}; measured on {amount(64, 'rows')} of yours)")
-    grid.add_row("writes", plain("\n".join(found.writes)).plain.replace("⏎", "\n"))
+    grid.add_row("writes", "\n".join(plain(path).plain for path in found.writes))
     console.print(grid)
     console.print("Dry run: nothing was written.")

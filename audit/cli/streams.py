@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from audit.cli.endings import ending
+from audit.cli.guarded import Lines, ascii_json
 from audit.cli.words import plain
 from audit.errors import TunevetError
 
@@ -35,13 +35,15 @@ def open_streams() -> Streams:
 
 def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    known: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": False}
+    if stream.isatty():
+        return Console(stderr=stderr, **known)
+    return Console(file=Lines(stream), width=_WIDE, **known)  # type: ignore[arg-type]
 
 
 def write_object(value: Any) -> None:
     """One JSON object on stdout, ASCII only, so that no row text reaches the terminal raw."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=True, default=str))
+    typer.echo(ascii_json(value))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers.utils.logging import disable_progress_bar
 
 from audit.config import ModelConfig
 from audit.errors import InputError
@@ -21,6 +22,7 @@ from audit.models.weights import ModelFiles, opened, resolve
 from audit.schema import Float32, NoProgress, Progress
 
 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+disable_progress_bar()  # a bar of a library's own would be drawn over ours, and stand in logs
 
 
 def plan_batches(lengths: list[int], budget: int) -> list[list[int]]:

@@ -9,7 +9,6 @@ Misses: a file that is exchanged between its check and its load by somebody who 
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from audit.errors import InputError, UntrustedModel
-from audit.text import safe_text
+from audit.text import safe_text, toml_string
 
 NAME = "models.lock"
 _VERSION = 1
@@ -58,8 +57,8 @@ def lock_text(models: Sequence[Locked]) -> str:
     parts = [f"{_HEAD}version = {_VERSION}\n"]
     for model in sorted(models, key=lambda m: m.name):
         facts = {k: getattr(model, k) for k in ("name", "source", "revision", "licence")}
-        lines = [f"{key} = {_string(value)}" for key, value in facts.items()]
-        files = [f"{_string(name)} = {_string(value)}" for name, value in sorted(model.files.items())]
+        lines = [f"{key} = {toml_string(value)}" for key, value in facts.items()]
+        files = [f"{toml_string(name)} = {toml_string(value)}" for name, value in sorted(model.files.items())]
         parts.append("\n".join(("\n[[model]]", *lines, "\n[model.files]", *files)) + "\n")
     return "".join(parts)
 
@@ -107,7 +106,3 @@ def _entry(path: Path, value: Any) -> Locked:
 
 def _broken(path: Path, why: str) -> NoReturn:
     raise InputError(f"the models lock {safe_text(str(path))} {why}; write it anew with tunevet models lock")
-
-
-def _string(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

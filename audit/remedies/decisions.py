@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import InputError
-from audit.text import safe_text
+from audit.text import json_text, safe_text
 
 SCHEMA = "tunevet.decision/1"
 ROW, TRIGGER = "row", "trigger"
@@ -65,13 +65,13 @@ class Decision:
     run: str = ""  # name of the run directory
 
     def to_line(self) -> str:
-        """One JSON line without its end; `Decision.from_record` of it is this decision."""
+        """One JSON line without its end, in which all can be seen; `Decision.from_record` of it is this decision."""
         record: dict[str, Any] = {"schema": SCHEMA} | {name: getattr(self, name) for name in _KEYS[1:]}
         if self.decision != EDIT:
             del record["field"], record["value"]
         hints = {name: getattr(self, name) for name in _HINTS}
         record |= {name: value for name, value in hints.items() if value not in (None, "")}
-        return json.dumps(record, ensure_ascii=False)
+        return json_text(record)
 
     @classmethod
     def from_record(cls, raw: Mapping[str, Any], where: str) -> Decision:

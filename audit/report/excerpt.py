@@ -6,13 +6,12 @@ report grow beyond its bound: 600 zero-width characters cost as much as 15,000 l
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from audit.report.excerpts import CHIP, HIT, HIT_CHIP, PLAIN, Piece, Text
 from audit.report.groups import CodePoint
-from audit.text import is_invisible, safe_text, words
+from audit.text import MAX_MARKS, all_visible, is_invisible, safe_text, words
 from audit.triggers import match
 
 Span = tuple[int, int]
@@ -20,8 +19,6 @@ Span = tuple[int, int]
 _CHIP_BYTES = 30
 _PIECE_BYTES = 16
 _LEAD = 160  # characters of context before the first span, when the window has to move to it
-# What str.isprintable lets through and audit.text.is_invisible does not, and the reverse: one class, linear.
-_ODD = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u2800]")
 _LABELS = {
     0x00: "NUL",
     0x07: "BEL",
@@ -51,11 +48,6 @@ _LABELS = {
     0x3000: "IDSP",
     0xFEFF: "BOM",
 }
-
-
-def all_visible(text: str) -> bool:
-    """True when `safe_text(text, newlines=True)` would change nothing; fast for ordinary text."""
-    return text.replace("\n", "").replace("\t", "").isprintable() and not _ODD.search(text)
 
 
 def visible(text: str) -> str:
@@ -190,25 +182,29 @@ def _append(pieces: list[Piece], text: str, hit: bool, left: int) -> tuple[int, 
         if cost <= left:
             pieces.append(Piece(text, plain_mark))
             return len(text), left - cost
-    used, run = 0, []
+    used, marks = 0, 0
+    run: list[str] = []
     left -= _PIECE_BYTES
     while used < len(text):
         char = text[used]
-        if not is_invisible(char):
+        marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
+        flood = marks > MAX_MARKS and not is_invisible(char)
+        if not flood and not is_invisible(char):
             left -= _cost(char)
             if left < 0:
                 break
             run.append(char)
             used += 1
             continue
-        count = _repeats(text, used)
+        count = _marks(text, used) if flood else _repeats(text, used)
         left -= _CHIP_BYTES + _PIECE_BYTES
         if left < 0:
             break
         if run:
             pieces.append(Piece("".join(run), plain_mark))
             run = []
-        pieces.append(Piece(chip(char) + (f" ×{count}" if count > 1 else ""), chip_mark))
+        label = "marks" if flood else chip(char)
+        pieces.append(Piece(label + (f" ×{count}" if flood or count > 1 else ""), chip_mark))
         used += count
     if run:
         pieces.append(Piece("".join(run), plain_mark))
@@ -219,6 +215,14 @@ def _word_start(text: str, start: int, stop: int) -> int:
     """The first word that begins soon after `start` and before `stop`, else `start`."""
     space = text.find(" ", start, min(start + 24, stop))
     return space + 1 if start and space >= 0 else start
+
+
+def _marks(text: str, at: int) -> int:
+    """How many combining marks that can be seen stand in a row from here on."""
+    stop = at
+    while stop < len(text) and unicodedata.category(text[stop])[0] == "M" and not is_invisible(text[stop]):
+        stop += 1
+    return stop - at
 
 
 def _repeats(text: str, at: int) -> int:

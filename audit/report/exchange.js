@@ -15,11 +15,12 @@ function allRecords() {
   return [...latest.values()].sort((a, b) => (a.decided_at < b.decided_at ? -1 : a.decided_at > b.decided_at ? 1 : 0));
 }
 
-// The separators that some readers end lines at are escaped; JSON ends a line at \n alone.
+// What cannot be seen is escaped, as are the separators that some readers end lines at; JSON ends a line at \n alone.
 function lineOf(record) {
   const ordered = {};
   for (const name of ORDER) if (record[name] !== undefined && record[name] !== null) ordered[name] = record[name];
-  return JSON.stringify(ordered).replace(/[\u007f-\u009f\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(ordered).replace(UNSEEN, (char) => (char === " " ? char
+    : char.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")));
 }
 
 function exportLines() { return allRecords().map((record) => `${lineOf(record)}\n`).join(""); }

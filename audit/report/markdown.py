@@ -39,8 +39,9 @@ _COLUMNS = ("rows", "keep", "review", "remove", "unreadable", "confirmed", "susp
 
 
 def code(text: str, limit: int = 80) -> str:
-    """A code span of any text: one line, no backtick, no invisible character, no table border."""
-    shown = safe_text(text, limit).replace("`", "ˋ").replace("|", "¦").strip()
+    """A code span of any text: one line, no backtick, no invisible character, no table border, no
+    command of a CI runner that prints the summary."""
+    shown = safe_text(text, limit).replace("`", "ˋ").replace("|", "¦").replace("##", "♯♯").strip()
     return f"`{shown or ' '}`"
 
 

@@ -45,7 +45,7 @@ SECRETS: dict[str, str] = {
     "bearer token": "Authorization: Bearer " + _MIX + _HEX,
     "password": "password=" + "Tr0ub4dor&3" + _HEX[:6],
     "e-mail": "jane.doe." + _HEX[:6] + "@mail.example",
-    "telephone": "+49 151 " + "23456789 ext " + _HEX[:5],
+    "telephone": "+49-151-" + "86402957" + "-ext-" + _HEX[:5],
     "IBAN": "DE89" + "370400440532013000" + _HEX[:4].upper(),
     "card number": "4111" + "-1111-1111-1111 exp 09/31 cvc " + "737" + _HEX[:4],
 }
