@@ -281,6 +281,20 @@ _PACKED: tuple[Guard, ...] = (
     without(
         SILENCE,
         _CHILD,
+        'return "truncated_input", "the stream has no end marker"',
+        f"{_HOSTILE}[arrow_stream_without_an_end/last_marker]",
+        instead="return None",
+    ),
+    without(
+        SILENCE,
+        _CHILD,
+        'return ("damaged_input", "more bytes follow the end of its stream") if handle.read(1) else None',
+        f"{_SAMPLE}[more_behind_an_arrow_stream/other_bytes]",
+        instead="return None",
+    ),
+    without(
+        SILENCE,
+        _CHILD,
         '_lower(resource.RLIMIT_AS, settings["memory_bytes"])',
         f"{_SANDBOX}test_memory_is_bounded",
     ),
