@@ -11,12 +11,12 @@ Misses: whether that identity may sign your data is yours to know.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from audit.attest.names import IDENTITY_SIGNATURE, MANIFEST, Record
+from audit.durable import temporary_folder
 from audit.errors import InputError, UsageError
 from audit.rundir import write_bytes
 
@@ -34,8 +34,8 @@ def sign_as(record: Record, token: str | None = None) -> Path:
     logs in by the browser; returns manifest.sigstore.json. Raises InputError where no signature comes about, UsageError
     without the extra, WriteFailed."""
     signing, _, hashing = _library()
-    with tempfile.TemporaryDirectory() as folder:
-        manifest, bundle = Path(folder) / MANIFEST, Path(folder) / IDENTITY_SIGNATURE
+    with temporary_folder("tunevet-") as folder:
+        manifest, bundle = folder / MANIFEST, folder / IDENTITY_SIGNATURE
         write_bytes(manifest, (record / MANIFEST).read_bytes())
         try:
             config = signing.Config().set_hashing_config(_whole(hashing))
@@ -52,8 +52,8 @@ def sign_as(record: Record, token: str | None = None) -> Path:
 def signed_as(content: bytes, signature: bytes, identity: Identity) -> str:
     """Why a bundle is no signature of this identity over these bytes; empty where it is one. Raises UsageError."""
     _, verifying, hashing = _library()
-    with tempfile.TemporaryDirectory() as folder:
-        manifest, bundle = Path(folder) / MANIFEST, Path(folder) / IDENTITY_SIGNATURE
+    with temporary_folder("tunevet-") as folder:
+        manifest, bundle = folder / MANIFEST, folder / IDENTITY_SIGNATURE
         write_bytes(manifest, content)
         write_bytes(bundle, signature)
         try:

@@ -101,17 +101,30 @@ def tiny() -> Iterator[None]:
         pipeline.BY_NAME.update(names)
 
 
-@pytest.fixture(scope="package")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+@pytest.fixture(scope="session")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     folder = tmp_path_factory.mktemp("sinks")
     run, pairs = hostile_run(folder / "labels"), hostile_run(folder / "pairs", "preference")
     source, home = write_input(folder / "scan"), Path.cwd()
     os.chdir(folder)
     words = ("scan", source, "-o", folder / "scanned", "--map", "text=text", "--map", "label=label", "--name", at(2))
+    try:
+        with tiny():
+            said(words)
+    finally:
+        os.chdir(home)
+    return Kit(folder, source, run, pairs, folder / "scanned")
+
+
+@pytest.fixture(autouse=True)
+def _tiny_pipeline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For the length of one test: tests of other folders may run between two of this one."""
+    if "kit" not in request.fixturenames:
+        yield
+        return
+    monkeypatch.chdir(request.getfixturevalue("kit").folder)
     with tiny():
-        said(words)
-        yield Kit(folder, source, run, pairs, folder / "scanned")
-    os.chdir(home)
+        yield
 
 
 Sink = Callable[[Kit], str]
