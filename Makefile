@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/tunevet demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
