@@ -50,6 +50,16 @@ class Record(NamedTuple):
     detail: str = ""
 
 
+class LineRun(NamedTuple):
+    """Lines in a row, each a record position, that end alike; none of them is blank or over the cap."""
+
+    file: int
+    line: int  # number of the first, 1-based
+    offset: int  # of the first, bytes into the decompressed file
+    raws: list[bytes]  # without their line ends
+    newline: bytes  # behind each but perhaps the last
+
+
 class Number(str):
     """A number as its source text."""
 
@@ -89,3 +99,4 @@ class Reading:
     layout: dict[str, Any] = field(default_factory=dict)
     claimed_rows: int = 0  # by a columnar file's footer; 0 when it says nothing
     on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)
+    on_lines: Callable[[LineRun], bool] | None = None  # JSON lines: True when it took them all, and no Record follows
