@@ -12,13 +12,14 @@ from functools import reduce
 from operator import and_
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from audit.config import IngestConfig
 from audit.provenance import content_hashes
-from audit.schema import EXAMPLES, LEDGER
+from audit.schema import EXAMPLES, LEDGER, Int64
 from audit.sources.detect import Recognised
-from audit.sources.layouts import Cells, Layouts
+from audit.sources.layouts import Cells, Layouts, texts
 from audit.sources.record import LineRun, Record, RowError
 from audit.sources.shapes import Columns, Parts
 from audit.sources.shards import FACT_ROLES, ExampleTable
@@ -57,21 +58,22 @@ class LineMapper:
     def tables(self, run: LineRun, first: int) -> Tables:
         """All lines of a run whose first is row `first`."""
         lines = pl.Series("raw", run.raws, dtype=pl.Binary)
-        offsets = (lines.bin.size().cast(pl.Int64) + len(run.newline)).cum_sum().shift(1, fill_value=0) + run.offset
-        left = pl.repeat(True, lines.len(), dtype=pl.Boolean, eager=True)
+        sizes = lines.bin.size().to_numpy().astype(np.int64) + len(run.newline)
+        offsets = np.cumsum(sizes) - sizes + run.offset
+        left = np.ones(len(sizes), dtype=np.bool_)
         tables: list[pl.DataFrame] = []
         labels: set[str] = set()
-        for cells, at in self._layouts.matches(lines.cast(pl.String, strict=False)):
+        for cells, at in self._layouts.matches(texts(lines)):
             table, at = self._examples(cells, at, first)
             if table.height:
-                left = left.scatter(at, False)
+                left[at.to_numpy()] = False
                 tables.append(table)
                 labels.update(table["label"].drop_nulls().unique())
         reasons: list[str | None] = [None] * lines.len()
         details = [""] * lines.len()
         rest = ExampleTable(self._recognised)
-        for index in left.arg_true():
-            line = Record(run.file, run.line + index, offsets[index], run.raws[index], None)
+        for index in np.flatnonzero(left).tolist():
+            line = Record(run.file, run.line + index, int(offsets[index]), run.raws[index], None)
             record, parts = self._map_row(self._strict(line))
             self.learn(record)
             if parts is not None and record.fields is not None:
@@ -122,17 +124,17 @@ def _turns(turns: list[tuple[str, pl.Series]]) -> pl.Expr:
 
 
 def _ledger(
-    run: LineRun, first: int, lines: pl.Series, offsets: pl.Series, reasons: list[str | None], details: list[str]
+    run: LineRun, first: int, lines: pl.Series, offsets: Int64, reasons: list[str | None], details: list[str]
 ) -> pl.DataFrame:
-    count, state = lines.len(), hashlib.sha256
-    data = {
-        "row": pl.int_range(first, first + count, dtype=pl.Int64, eager=True),
-        "file": pl.repeat(run.file, count, dtype=pl.Int32, eager=True),
-        "line": pl.int_range(run.line, run.line + count, dtype=pl.Int64, eager=True),
-        "offset": offsets,
-        "raw": lines,
-        "sha256": pl.Series([state(raw).digest() for raw in run.raws], dtype=pl.Binary).bin.encode("hex"),
-        "reason": pl.Series(reasons, dtype=pl.String),
-        "detail": pl.Series(details, dtype=pl.String),
-    }
-    return pl.DataFrame(data).select(list(LEDGER))
+    count = lines.len()
+    digests = pl.Series([hashlib.sha256(raw).digest() for raw in run.raws], dtype=pl.Binary)
+    return pl.select(
+        row=pl.int_range(first, first + count, dtype=pl.Int64),
+        file=pl.lit(run.file, dtype=pl.Int32),
+        line=pl.int_range(run.line, run.line + count, dtype=pl.Int64),
+        offset=pl.lit(pl.Series(offsets)),
+        raw=pl.lit(lines),
+        sha256=pl.lit(digests).bin.encode("hex"),
+        reason=pl.lit(pl.Series(reasons, dtype=pl.String)),
+        detail=pl.lit(pl.Series(details, dtype=pl.String)),
+    ).select(list(LEDGER))

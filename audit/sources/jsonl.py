@@ -16,7 +16,7 @@ from audit.sources.strict_json import ObjectParser
 
 _LEAST = 64  # lines that are worth to be handed over at once
 _REFUSED = 1_024  # lines that are read one by one before the others are offered again
-_RUN_BYTES = 4 << 20  # of a run of lines, where the file has so many
+_RUN_BYTES = 2 << 20  # of a run of lines, where the file has so many
 
 
 def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Iterator[Record]:

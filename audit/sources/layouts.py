@@ -62,6 +62,21 @@ def layout_of(fields: Mapping[str, Any]) -> Layout | None:
     return Layout(tuple((key, type(value) is str) for key, value in fields.items()))
 
 
+def texts(lines: pl.Series) -> pl.Series:
+    """Lines (Binary) as strings; null where one is not UTF-8."""
+    try:
+        return lines.cast(pl.String)
+    except pl.exceptions.ComputeError:  # says of all what is true of one
+        return pl.Series([_decoded(raw) for raw in lines], dtype=pl.String)
+
+
+def _decoded(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 class Layouts:
     """The layouts of a run: those that were seen often enough, the most useful ones kept."""
 

@@ -73,14 +73,13 @@ class ExampleTable:
 
 
 def _turns_array(turns: Sequence[Turns]) -> pl.Series:
-    offsets, position = [0], 0
-    for said in turns:
-        position += len(said)
-        offsets.append(position)
-    roles = pa.array([role for said in turns for role, _ in said], pa.large_string())
-    texts = pa.array([text for said in turns for _, text in said], pa.large_string())
+    offsets = np.zeros(len(turns) + 1, dtype=np.int64)
+    np.cumsum([len(said) for said in turns], out=offsets[1:])
+    # Not by pyarrow.array, which loads pandas.
+    roles = pl.Series([role for said in turns for role, _ in said], dtype=pl.String).to_arrow()
+    texts = pl.Series([text for said in turns for _, text in said], dtype=pl.String).to_arrow()
     structs = pa.StructArray.from_arrays([roles, texts], ["role", "text"])
-    converted = pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), structs))
+    converted = pl.from_arrow(pa.LargeListArray.from_arrays(pl.Series(offsets).to_arrow(), structs))
     assert isinstance(converted, pl.Series)
     return converted
 

@@ -1,0 +1,159 @@
+"""Runs of lines give the shards, regions and facts that the same lines give one by one, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from both_ways import compare, eager, ingested
+from hostile.generate import cases, sample, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.sources import regions, streams
+
+GOOD = b'{"text": "a fine film", "label": 1}'
+texts = st.text(max_size=12) | st.sampled_from(
+    ["", "\n\nHuman: hi\n\nAssistant:", "\n\nHuman", 'a\\b"c/\n', "😀", "\x00", "Human: x", "x" * 300]
+)
+rarely = st.sampled_from([None, 5, True, ["x"], {"text": "x"}, "", 1.5, 2**63, "\ud800"])
+cells = st.one_of(texts, texts, texts, rarely)
+SHAPES = {
+    "text and label": {"text": texts, "label": st.integers(0, 3) | texts | rarely, "id": rarely},
+    "pair of texts": {"premise": texts, "hypothesis": cells, "label": st.sampled_from(["a", "b", 1, None])},
+    "alpaca": {"instruction": cells, "input": cells, "output": texts, "system": cells, "source": texts},
+    "alpaca with history": {"instruction": texts, "output": texts, "history": st.sampled_from([None, [["a", "b"]]])},
+    "prompt and completion": {"prompt": cells, "completion": cells, "system_prompt": cells, "worker": rarely},
+    "question and answer": {"question": texts, "answer": cells, "context": cells, "z": cells, "b": cells},
+    "pairwise": {"prompt": cells, "chosen": texts, "rejected": cells, "system": cells, "annotator": texts},
+    "pairwise with input": {"instruction": cells, "input": cells, "chosen": texts, "rejected": texts, "e": rarely},
+}
+KINDS = {"text and label": "classification", "pair of texts": "classification", "pairwise": "preference"}
+HOSTILE_LINES = (
+    *(b"", b" ", b"\t", b"{}", b"[]", b"{", b"\xff", b" " + GOOD, GOOD + b",", GOOD + b"\r", GOOD + b" "),
+    b'{"text": "a", "text": "b", "label": 1}',
+    b'{"text": "\\ud800", "label": 1}',
+    b'{"text": "\xff", "label": 1}',
+    b'{"text": "' + b"x" * 1100 + b'", "label": 1}',
+    b'{"t\\u0065xt": "a", "label": 1}',
+    b'{"text": "a\tb", "label": 1}',
+    b"\xef\xbb\xbf" + GOOD,
+)
+hostile_lines = st.binary(max_size=30).map(lambda raw: raw.replace(b"\n", b"")) | st.sampled_from(HOSTILE_LINES)
+
+
+def spell(row: dict, style: int) -> bytes:
+    separators = (",", ":") if style & 1 else (", ", ": ")
+    text = json.dumps(row, ensure_ascii=bool(style & 2), separators=separators)
+    return text.encode("utf-8", "surrogatepass")
+
+
+@st.composite
+def files(draw) -> tuple[str, bytes]:
+    """(shape, bytes): rows of a shape, most of one layout, among them what is none; some order of line ends."""
+    shape = draw(st.sampled_from(sorted(SHAPES)))
+    columns = SHAPES[shape]
+    firm = dict.fromkeys(columns, "x") | {name: 1 for name in columns if name == "label"}
+    if "history" in firm:
+        firm["history"] = None
+    row = st.builds(spell, st.fixed_dictionaries(columns), st.integers(0, 3))
+    some = st.builds(spell, st.fixed_dictionaries({}, optional=columns), st.integers(0, 3))
+    lines = [spell(firm, 0)] * 8 + draw(st.lists(st.one_of(row, row, row, some, hostile_lines), max_size=25))
+    newline = draw(st.sampled_from([b"\n", b"\n", b"\r\n"]))
+    head = draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\n", newline * 2]))
+    return shape, head + newline.join(lines) + draw(st.sampled_from([b"", newline, newline * 3]))
+
+
+@settings(max_examples=120, deadline=None)
+@given(files(), st.sampled_from([64, 300, 1 << 20]))
+def test_both_ways_end_alike(file, block):
+    shape, data = file
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(streams, "BLOCK", block)
+        patched.setattr(regions, "BLOCK", block)
+        path = Path(folder) / "d.jsonl"
+        path.write_bytes(data)
+        compare(path, Path(folder), kind=KINDS.get(shape, "auto"), max_line_bytes=1024)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("style", range(4))
+def test_plain_rows_are_mapped_at_once(tmp_path, shape, style):
+    """Else the fast path would be right and of no use."""
+    rows = [{name: f'{name} {i}: é "x"\n' for name in SHAPES[shape] if name != "history"} for i in range(250)]
+    (tmp_path / "d.jsonl").write_bytes(b"\n".join(spell(row, style) for row in rows))
+    counts = compare(tmp_path / "d.jsonl", tmp_path)
+    assert counts.mapped == counts.rows > 230
+
+
+def test_many_files_of_any_kind_in_a_row(tmp_path):
+    rows = [spell({"text": f"text {i}", "label": i % 3, "n": None if i % 2 else i}, i % 4) for i in range(700)]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(b"\n".join(rows[:130]))
+    (folder / "b.jsonl").write_bytes(b"\r\n".join(rows[130:320]) + b"\r\n")
+    (folder / "c.jsonl.gz").write_bytes(gzip.compress(b"\n".join([*rows[320:400], b"", b"\xff", *rows[400:]])))
+    (folder / "d.jsonl.gz").write_bytes(gzip.compress(b"\n".join(rows))[:-300])
+    (folder / "e.json").write_bytes(b"\n".join(rows[:99]) + b"\n")
+    (folder / "f.csv").write_bytes(b"text,label\n" + b"".join(b"row %d,%d\n" % (i, i % 2) for i in range(150)))
+    (folder / "g.json").write_bytes(b"[" + b",\n".join(rows[:120]) + b"]")
+    pl.DataFrame({"text": ["a", "b"] * 80, "label": [1, 2] * 80}).write_parquet(folder / "h.parquet")
+    (folder / "i.jsonl").write_bytes(b"\n".join(rows[::-1]) + b"\n")
+    counts = compare(folder, tmp_path)
+    assert counts.mapped > 1_500
+    with eager():
+        found = ingested(folder, tmp_path / "limited", True, limit=222)
+        assert found == ingested(folder, tmp_path / "plainly", False, limit=222)
+
+
+def test_a_large_file_is_read_alike_with_the_real_thresholds(tmp_path, monkeypatch):
+    """Several blocks, several runs, shards across them, and writes behind the reader."""
+    chosen = random.Random(0)
+    words = ["film", "Größe", "\\", '"', "a\nb", "😀", "plain words of a review"]
+
+    def line(i: int) -> bytes:
+        row = {"text": " ".join(chosen.choices(words, k=40)), "label": chosen.randrange(3)}
+        odd = chosen.random()
+        if odd < 0.01:
+            return chosen.choice([b"", b"{}", b"\xff{", b'{"text": 1, "label": 2}', b'{"text": "\\ud800", "label": 0}'])
+        if odd < 0.3:
+            row["source"] = f"s{i}"
+        return spell(row, 2 if odd > 0.9 else 0)
+
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b"\n".join(line(i) for i in range(30_000)))
+    assert path.stat().st_size > 4 << 20
+    monkeypatch.setattr("audit.sources.reading._BEHIND_BYTES", 0)
+    fast = ingested(path, tmp_path / "fast", True, shard_rows=1_000)
+    monkeypatch.setattr("audit.sources.reading._BEHIND_BYTES", 1 << 60)
+    assert fast == ingested(path, tmp_path / "slow", False, shard_rows=1_000)
+
+
+CASES = [case for case in cases() if any(ending in name for name in case.make().files for ending in (".json", ".csv"))]
+SAMPLE = sample(CASES)
+
+
+def hostile(case, tmp_path: Path) -> None:
+    built = case.make()
+    path = write(case, tmp_path / "input")
+    compare(path, tmp_path, **built.settings)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id.replace(" ", "_")) for case in SAMPLE])
+def test_hostile_files_end_alike(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hostile(case, tmp_path)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.id.replace(" ", "_")) for case in CASES if case not in SAMPLE]
+)
+def test_every_hostile_file_ends_alike(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hostile(case, tmp_path)
