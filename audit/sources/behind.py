@@ -6,6 +6,7 @@ raised where the next one is handed over, or at the end. At most `_WAITING` writ
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 _WAITING = 2
+_SWITCH_SECONDS = 0.0005  # a write needs the interpreter often and for moments: it shall not wait 5 ms each time
 
 
 class WriteBehind:
@@ -24,6 +26,9 @@ class WriteBehind:
         self._open: deque[Future[None]] = deque()
 
     def __enter__(self) -> WriteBehind:
+        self._switch = sys.getswitchinterval()
+        if self._pool is not None:
+            sys.setswitchinterval(_SWITCH_SECONDS)
         return self
 
     def __exit__(
@@ -36,6 +41,7 @@ class WriteBehind:
                 self.wait()
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
+            sys.setswitchinterval(self._switch)
 
     def do(self, write: Callable[..., None], *arguments: Any) -> None:
         """Writes, now or soon. Raises what this write or one before it raised."""
