@@ -1,6 +1,7 @@
-"""Runs of JSON lines as tables of examples and ledger at once: what is read of them row by row, only faster.
+"""Runs of lines as tables of examples and ledger at once: what is read of them row by row, only faster.
 
-Lines of a known layout are mapped by columns; each other line of the run goes to the strict parser and the row reader.
+JSON lines of a known layout, and lines of a table, are mapped by columns; each other line of the run goes to the strict
+parser and the row reader.
 Law: shards and facts are those that come of the same lines one by one (tests/sources/test_batches.py).
 """
 
@@ -63,7 +64,7 @@ class LineMapper:
         left = np.ones(len(sizes), dtype=np.bool_)
         tables: list[pl.DataFrame] = []
         labels: set[str] = set()
-        for cells, at in self._layouts.matches(texts(lines)):
+        for cells, at in (run.dialect or self._layouts).matches(texts(lines)):
             table, at = self._examples(cells, at, first)
             if table.height:
                 left[at.to_numpy()] = False
@@ -74,8 +75,9 @@ class LineMapper:
         rest = ExampleTable(self._recognised)
         for index in np.flatnonzero(left).tolist():
             line = Record(run.file, run.line + index, int(offsets[index]), run.raws[index], None)
-            record, parts = self._map_row(self._strict(line))
-            self.learn(record)
+            record, parts = self._map_row(run.dialect.read(line) if run.dialect else self._strict(line))
+            if run.dialect is None:
+                self.learn(record)
             if parts is not None and record.fields is not None:
                 rest.add(first + index, record.fields, parts)
             else:

@@ -10,13 +10,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from audit.config import IngestConfig
+from audit.sources import feeds
 from audit.sources.record import LineRun, Reading, Reason, Record, RowError
 from audit.sources.streams import ByteStream, Lines
 from audit.sources.strict_json import ObjectParser
-
-_LEAST = 64  # lines that are worth to be handed over at once
-_REFUSED = 1_024  # lines that are read one by one before the others are offered again
-_RUN_BYTES = 2 << 20  # of a run of lines, where the file has so many
 
 
 def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Iterator[Record]:
@@ -25,12 +22,12 @@ def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Itera
     parse = ObjectParser(limits)
     lines = Lines(stream, limits.max_line_bytes)
     try:
-        for number, offset, raws, cut in lines.runs(_RUN_BYTES if reading.on_lines else 0):
-            if reading.on_lines is None or cut or len(raws) < _LEAST:
+        for number, offset, raws, cut in lines.runs(feeds.RUN_BYTES if reading.on_lines else 0):
+            if reading.on_lines is None or cut or len(raws) < feeds.LEAST:
                 yield from _records(lines, lines.one_by_one(number, offset, raws, cut), parse, reading.file, limits)
                 continue
             for run in _even(reading.file, number, offset, raws, limits.max_line_bytes):
-                while run.raws and not (run.newline and len(run.raws) >= _LEAST and reading.on_lines(run)):
+                while run.raws and not (run.newline and len(run.raws) >= feeds.LEAST and reading.on_lines(run)):
                     some, run = _parted(run)
                     one_by_one = lines.one_by_one(some.line, some.offset, _whole(some))
                     yield from _records(lines, one_by_one, parse, reading.file, limits)
@@ -85,9 +82,9 @@ def _even(file: int, number: int, offset: int, raws: list[bytes], most: int) -> 
 
 def _parted(run: LineRun) -> tuple[LineRun, LineRun]:
     """The first lines of a run, and the others, which may be wanted at once when these were read."""
-    some = run._replace(raws=run.raws[:_REFUSED])
+    some = run._replace(raws=run.raws[: feeds.REFUSED])
     size = sum(map(len, some.raws)) + len(run.newline or b"\n") * len(some.raws)
-    rest = run._replace(line=run.line + len(some.raws), offset=run.offset + size, raws=run.raws[_REFUSED:])
+    rest = run._replace(line=run.line + len(some.raws), offset=run.offset + size, raws=run.raws[feeds.REFUSED :])
     return some, rest
 
 

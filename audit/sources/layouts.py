@@ -27,6 +27,7 @@ _UNICODE = rf"u(?:[0-9a-ce-fA-CE-F]{_HEX}{{3}}|[dD](?:[0-7]{_HEX}{{2}}|{_PAIR}))
 _STRING = rf'"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|{_UNICODE}))*)"'
 _BARE = r"(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?|true|false|null)"
 _SPACE = r"[ \t]*"
+_SPECIAL = r'["\\\x00-\x1f]'  # what is escaped in a JSON string
 _MOST_KEYS = 32  # of a layout; wider objects are read one by one
 _MOST = 8  # layouts at once
 _OFTEN = 16  # rows of a layout that must have been seen
@@ -168,6 +169,23 @@ class Cells:
             return pl.lit(inside)
         canonical = _changed(inside, lambda text: _escape(_scan(text + '"', 0)[0])[1:-1])
         return pl.lit('"') + pl.lit(canonical) + pl.lit('"')
+
+
+class PlainCells(Cells):
+    """The values of lines that hold no escapes: every cell is text, and is what stands there."""
+
+    def _string(self, column: str) -> pl.Series:
+        return self._inside[column]
+
+    def _json(self, column: str) -> pl.Expr:
+        inside = self._inside[column]
+        special = inside.str.contains(_SPECIAL)
+        if special.any():
+            values = inside.to_list()
+            for index in special.arg_true():
+                values[index] = _escape(values[index])[1:-1]
+            inside = pl.Series(values, dtype=pl.String)
+        return pl.lit('"') + pl.lit(inside) + pl.lit('"')
 
 
 def _changed(inside: pl.Series, change: Callable[[str], str]) -> pl.Series:

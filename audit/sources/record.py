@@ -6,10 +6,12 @@ Nothing is coerced, normalised or stripped. A number keeps its source text (`Num
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
 
 
 class Reason(StrEnum):
@@ -58,6 +60,20 @@ class LineRun(NamedTuple):
     offset: int  # of the first, bytes into the decompressed file
     raws: list[bytes]  # without their line ends
     newline: bytes  # behind each but perhaps the last
+    dialect: Dialect | None = None  # of csv and tsv; None: JSON lines
+
+
+class Dialect(Protocol):
+    """How the lines of a table without a quote in them are read."""
+
+    def read(self, line: Record) -> Record:
+        """One line, of which the bytes are known, with its fields or its reason."""
+        ...
+
+    def matches(self, lines: pl.Series) -> Iterator[tuple[Any, pl.Series]]:
+        """Those of many lines (String, null where one is not UTF-8) that can be read at once: their
+        `layouts.Cells`, and their positions, ascending (UInt32)."""
+        ...
 
 
 class Number(str):
@@ -99,4 +115,4 @@ class Reading:
     layout: dict[str, Any] = field(default_factory=dict)
     claimed_rows: int = 0  # by a columnar file's footer; 0 when it says nothing
     on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)
-    on_lines: Callable[[LineRun], bool] | None = None  # JSON lines: True when it took them all, and no Record follows
+    on_lines: Callable[[LineRun], bool] | None = None  # True when it took them all, and no Record follows

@@ -38,8 +38,8 @@ def eager(sample: int = 4) -> Iterator[Counts]:
     with contextlib.ExitStack() as stack:
         for name, value in (
             ("detect.SAMPLE", sample),
-            ("jsonl._LEAST", 1),
-            ("jsonl._REFUSED", 2),
+            ("feeds.LEAST", 1),
+            ("feeds.REFUSED", 2),
             ("layouts._OFTEN", 2),
         ):
             stack.enter_context(patch(f"audit.sources.{name}", value))

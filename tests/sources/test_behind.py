@@ -84,7 +84,8 @@ def test_the_disk_sees_the_same_steps(source, tmp_path, monkeypatch):
         (kind, folders.get(name, name)) for kind, name in beside.steps
     ]
     assert len(behind.steps) > 250
-    assert any(name.startswith("shards") for name in behind.threads) and len(beside.threads) == 1
+    ours = [any(name.startswith("shards") for name in noted.threads) for noted in seen]  # polars writes from its own
+    assert ours == [True, False]
     assert not left(tmp_path) and sys.getswitchinterval() == pytest.approx(0.005)
 
 
