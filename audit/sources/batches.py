@@ -53,7 +53,7 @@ class LineMapper:
 
     def learn(self, record: Record) -> None:
         """Takes notice of a row that was read one by one."""
-        if record.fields is not None:
+        if record.fields is not None and record.raw is not None and record.raw[:1] == b"{":
             self._layouts.learn(record.fields)
 
     def tables(self, run: LineRun, first: int) -> Tables:
@@ -76,8 +76,7 @@ class LineMapper:
         for index in np.flatnonzero(left).tolist():
             line = Record(run.file, run.line + index, int(offsets[index]), run.raws[index], None)
             record, parts = self._map_row(run.dialect.read(line) if run.dialect else self._strict(line))
-            if run.dialect is None:
-                self.learn(record)
+            self.learn(record)
             if parts is not None and record.fields is not None:
                 rest.add(first + index, record.fields, parts)
             else:

@@ -73,6 +73,7 @@ class Table:
     """Lines of a table, of which none holds a quote that quotes, read at once: a `record.Dialect`."""
 
     def __init__(self, columns: list[str], delimiter: str, read: Callable[[Raw], Record]) -> None:
+        self.columns = tuple(columns)
         self._layout = Layout(tuple((column, True) for column in columns))
         self._delimiter, self._between, self._read = delimiter, len(columns) - 1, read
 

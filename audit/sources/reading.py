@@ -104,7 +104,10 @@ class _Facts:
             self.readable += 1
             if parts.label is not None:
                 self.labels.add(parts.label)
-        form = tuple(record.fields or ())
+        self.note(tuple(record.fields or ()))
+
+    def note(self, form: tuple[str, ...]) -> None:
+        """These columns stand in a row."""
         if form not in self._forms and len(self.columns) < _MOST_COLUMNS:
             self._forms.add(form)
             self.columns.update(dict.fromkeys(form))
@@ -231,6 +234,8 @@ def _take(mapper: LineMapper, facts: _Facts, writer: ShardWriter, meter: _Meter,
     """Maps and writes a run of lines."""
     tables = mapper.tables(run, writer.rows)
     facts.readable += tables.mapped
+    if tables.mapped and run.dialect is not None:
+        facts.note(run.dialect.columns)
     facts.labels |= tables.labels
     writer.add_tables(run.file, tables.ledger, tables.examples)
     meter.step(False)

@@ -66,6 +66,8 @@ class LineRun(NamedTuple):
 class Dialect(Protocol):
     """How the lines of a table without a quote in them are read."""
 
+    columns: tuple[str, ...]  # of every line that can be read
+
     def read(self, line: Record) -> Record:
         """One line, of which the bytes are known, with its fields or its reason."""
         ...

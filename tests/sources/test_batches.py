@@ -15,6 +15,7 @@ from hostile.generate import cases, sample, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.rundir import RunDir
 from audit.sources import regions, streams
 
 GOOD = b'{"text": "a fine film", "label": 1}'
@@ -163,6 +164,20 @@ def test_many_files_of_any_kind_in_a_row(tmp_path):
     with eager():
         found = ingested(folder, tmp_path / "limited", True, limit=222)
         assert found == ingested(folder, tmp_path / "plainly", False, limit=222)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_columns_of_a_later_table_are_known(tmp_path, broken):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, header in (("a.csv", "text,label,one"), ("b.csv", "two,label,text"), ("c.tsv", "three\tlabel\ttext")):
+        delimiter = "," if name.endswith("csv") else "\t"
+        row = ["x"] * (4 if broken and name == "b.csv" else 3)
+        (folder / name).write_text("\n".join([header, *[delimiter.join(row)] * 150]) + "\n")
+    counts = compare(folder, tmp_path)
+    assert counts.mapped > (250 if broken else 400)
+    columns = RunDir(tmp_path / "fast").dataset().columns
+    assert columns == ("text", "label", "one", *(() if broken else ("two",)), "three")
 
 
 def test_a_large_file_is_read_alike_with_the_real_thresholds(tmp_path, monkeypatch):
