@@ -15,8 +15,10 @@ from hostile.generate import cases, sample, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.errors import ConservationError
 from audit.rundir import RunDir
 from audit.sources import regions, streams
+from audit.sources.record import LineRun, Reading
 
 GOOD = b'{"text": "a fine film", "label": 1}'
 texts = st.text(max_size=12) | st.sampled_from(
@@ -201,6 +203,37 @@ def test_a_large_file_is_read_alike_with_the_real_thresholds(tmp_path, monkeypat
     fast = ingested(path, tmp_path / "fast", True, shard_rows=1_000)
     monkeypatch.setattr("audit.sources.reading._BEHIND_BYTES", 1 << 60)
     assert fast == ingested(path, tmp_path / "slow", False, shard_rows=1_000)
+
+
+def claimed(data: bytes, claims: list[LineRun | tuple[int, bytes]]) -> tuple[list[regions.Region], int]:
+    found: list[regions.Region] = []
+    coverage = regions.Coverage(Reading(0, "jsonl"), found.append, hashed=False)
+    coverage.feed(data)
+    for claim in claims:
+        coverage.claim_lines(claim) if isinstance(claim, LineRun) else coverage.claim(*claim)
+    coverage.end()
+    return found, coverage.position
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_a_run_that_is_claimed_is_its_lines_claimed_each(newline, count):
+    raws = [b"line %d" % i for i in range(count)]
+    data = b"\xef\xbb\xbf" + newline.join([b"x", *raws, b"y"]) + newline * 2
+    first = data.index(b"line")
+    places = [(data.index(raw), raw) for raw in raws]
+    ends = (3, b"x"), (data.index(b"y"), b"y")
+    run = LineRun(0, 2, first, raws, newline)
+    assert claimed(data, [ends[0], run, ends[1]]) == claimed(data, [ends[0], *places, ends[1]])
+    for number in range(count):
+        wrong = [*raws[:number], b"lime %d" % number, *raws[number + 1 :]]
+        with pytest.raises(ConservationError):
+            claimed(data, [ends[0], run._replace(raws=wrong), ends[1]])
+    with pytest.raises(ConservationError):
+        claimed(data, [run._replace(offset=first + 1)])
+    if count > 1:
+        with pytest.raises(ConservationError):
+            claimed(data, [run._replace(newline=b"\r\n" if newline == b"\n" else b"\n")])
 
 
 CASES = [case for case in cases() if any(name.endswith(("l", "n", "sv")) for name in case.make().files)]  # not packed
