@@ -1,8 +1,8 @@
-"""Runs of lines as tables of examples and ledger at once: what is read of them row by row, only faster.
+"""Runs of rows as tables of examples and ledger at once: what is read of them row by row, only faster.
 
-JSON lines of a known layout, and lines of a table, are mapped by columns; each other line of the run goes to the strict
-parser and the row reader.
-Law: shards and facts are those that come of the same lines one by one (tests/sources/test_batches.py).
+JSON lines of a known layout, plain lines of csv and tsv, and decoded rows of flat columns are mapped by columns; each
+other row of the run goes to the strict parser and the row reader.
+Law: shards and facts are those that come of the same rows one by one (tests/sources/test_batches.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from audit.provenance import content_hashes
 from audit.schema import EXAMPLES, LEDGER, Int64
 from audit.sources.detect import Recognised
 from audit.sources.layouts import Cells, Layouts, texts
-from audit.sources.record import LineRun, Record, RowError
+from audit.sources.record import LineRun, Record, RowError, RowRun
 from audit.sources.shapes import Columns, Parts
 from audit.sources.shards import FACT_ROLES, ExampleTable
 from audit.sources.strict_json import ObjectParser
@@ -30,7 +30,7 @@ RowMapper = Callable[[Record], tuple[Record, Parts | None]]
 
 
 class Tables(NamedTuple):
-    """What a run of lines says."""
+    """What a run of rows says."""
 
     ledger: pl.DataFrame
     examples: pl.DataFrame
@@ -38,8 +38,8 @@ class Tables(NamedTuple):
     labels: set[str]  # of these rows
 
 
-class LineMapper:
-    """Maps runs of lines once the kind is known. `map_row` maps a record and takes note of its facts."""
+class RunMapper:
+    """Maps runs of rows once the kind is known. `map_row` maps a record and takes note of its facts."""
 
     def __init__(self, recognised: Recognised, limits: IngestConfig, map_row: RowMapper) -> None:
         self._recognised, self._map_row = recognised, map_row
@@ -56,12 +56,16 @@ class LineMapper:
         if record.fields is not None and record.raw is not None and record.raw[:1] == b"{":
             self._layouts.learn(record.fields)
 
-    def tables(self, run: LineRun, first: int) -> Tables:
-        """All lines of a run whose first is row `first`."""
-        lines = pl.Series("raw", run.raws, dtype=pl.Binary)
-        sizes = lines.bin.size().to_numpy().astype(np.int64) + len(run.newline)
-        offsets = np.cumsum(sizes) - sizes + run.offset
-        left = np.ones(len(sizes), dtype=np.bool_)
+    def tables(self, run: LineRun | RowRun, first: int) -> Tables:
+        """All rows of a run whose first is row `first`."""
+        raws = run.raws if isinstance(run, LineRun) else []
+        lines = pl.Series(raws, dtype=pl.Binary)
+        if isinstance(run, LineRun):
+            sizes = lines.bin.size().to_numpy().astype(np.int64) + len(run.newline)
+            offsets = np.cumsum(sizes) - sizes + run.offset
+        else:
+            offsets = np.arange(run.offset, run.offset + run.rows, dtype=np.int64)
+        left = np.ones(len(offsets), dtype=np.bool_)
         tables: list[pl.DataFrame] = []
         labels: set[str] = set()
         for cells, at in (run.dialect or self._layouts).matches(texts(lines)):
@@ -70,12 +74,13 @@ class LineMapper:
                 left[at.to_numpy()] = False
                 tables.append(table)
                 labels.update(table["label"].drop_nulls().unique())
-        reasons: list[str | None] = [None] * lines.len()
-        details = [""] * lines.len()
+        reasons: list[str | None] = [None] * len(offsets)
+        details = [""] * len(offsets)
         rest = ExampleTable(self._recognised)
         for index in np.flatnonzero(left).tolist():
-            line = Record(run.file, run.line + index, int(offsets[index]), run.raws[index], None)
-            record, parts = self._map_row(run.dialect.read(line) if run.dialect else self._strict(line))
+            raw = raws[index] if raws else None
+            row = Record(run.file, run.line + index, int(offsets[index]), raw, None)
+            record, parts = self._map_row(run.dialect.read(row) if run.dialect else self._strict(row))
             self.learn(record)
             if parts is not None and record.fields is not None:
                 rest.add(first + index, record.fields, parts)
@@ -84,8 +89,10 @@ class LineMapper:
         if len(rest) or not tables:
             tables.append(rest.frame())
         examples = tables[0] if len(tables) == 1 else pl.concat(tables).sort("row")
-        ledger = _ledger(run, first, lines, offsets, reasons, details)
-        return Tables(ledger, examples, examples.height - len(rest), labels)
+        ledger = _ledger(run, first, lines, offsets).with_columns(
+            reason=pl.Series(reasons, dtype=pl.String), detail=pl.Series(details, dtype=pl.String)
+        )
+        return Tables(ledger.select(list(LEDGER)), examples, examples.height - len(rest), labels)
 
     def _strict(self, line: Record) -> Record:
         assert line.raw is not None
@@ -124,18 +131,17 @@ def _turns(turns: list[tuple[str, pl.Series]]) -> pl.Expr:
     return whole.list.eval(pl.element().filter(pl.element().struct.field("text").is_not_null()))
 
 
-def _ledger(
-    run: LineRun, first: int, lines: pl.Series, offsets: Int64, reasons: list[str | None], details: list[str]
-) -> pl.DataFrame:
-    count = lines.len()
-    digests = pl.Series([hashlib.sha256(raw).digest() for raw in run.raws], dtype=pl.Binary)
+def _ledger(run: LineRun | RowRun, first: int, lines: pl.Series, offsets: Int64) -> pl.DataFrame:
+    """The ledger of a run, but for reasons and details."""
+    raw, sha256 = pl.lit(None, dtype=pl.Binary), pl.lit(None, dtype=pl.String)
+    if isinstance(run, LineRun):
+        digests = pl.Series([hashlib.sha256(line).digest() for line in run.raws], dtype=pl.Binary)
+        raw, sha256 = pl.lit(lines), pl.lit(digests).bin.encode("hex")
     return pl.select(
-        row=pl.int_range(first, first + count, dtype=pl.Int64),
+        row=pl.int_range(first, first + len(offsets), dtype=pl.Int64),
         file=pl.lit(run.file, dtype=pl.Int32),
-        line=pl.int_range(run.line, run.line + count, dtype=pl.Int64),
+        line=pl.int_range(run.line, run.line + len(offsets), dtype=pl.Int64),
         offset=pl.lit(pl.Series(offsets)),
-        raw=pl.lit(lines),
-        sha256=pl.lit(digests).bin.encode("hex"),
-        reason=pl.lit(pl.Series(reasons, dtype=pl.String)),
-        detail=pl.lit(pl.Series(details, dtype=pl.String)),
-    ).select(list(LEDGER))
+        raw=raw,
+        sha256=sha256,
+    )

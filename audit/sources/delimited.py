@@ -42,7 +42,7 @@ def records(
 ) -> Iterator[Record]:
     """Every record behind the header; ragged and badly quoted ones carry their reason."""
     lines = Lines(stream, limits.max_line_bytes)
-    feed = RunFeed(lines, limits.max_line_bytes, quoted, reading.on_lines is not None)
+    feed = RunFeed(lines, limits.max_line_bytes, quoted, reading.on_run is not None)
     split = _split(lines, feed, quoted, limits.max_line_bytes, delimiter)
     header, columns, problem = b"", [""], "the file has no header line"
     first = next(split, None)
@@ -56,7 +56,7 @@ def records(
     read = partial(_record, file=reading.file, columns=columns, limits=limits, problem=problem)
     read = partial(read, delimiter=delimiter, quoted=quoted)
     table = Table(columns, delimiter, read)
-    offered = reading.on_lines if table.useful and not problem else None
+    offered = reading.on_run if table.useful and not problem else None
     try:
         while True:
             if offered is not None:
@@ -82,9 +82,9 @@ class Table:
         """False for a table of one column, or of so many that lines are better read one by one."""
         return 0 < self._between < _MOST_COLUMNS
 
-    def read(self, line: Record) -> Record:
-        assert line.raw is not None
-        return self._read(Raw(line.line, line.offset, line.raw, len(line.raw)))
+    def read(self, row: Record) -> Record:
+        assert row.raw is not None
+        return self._read(Raw(row.line, row.offset, row.raw, len(row.raw)))
 
     def matches(self, lines: pl.Series) -> Iterator[tuple[Cells, pl.Series]]:
         """The lines with a cell for each column and without a carriage return."""

@@ -18,16 +18,16 @@ from audit.sources.strict_json import ObjectParser
 
 def records(stream: ByteStream, reading: Reading, limits: IngestConfig) -> Iterator[Record]:
     """Every line that is not blank, in order; a line that cannot be read carries its reason. Runs of lines that
-    `reading.on_lines` takes are left out."""
+    `reading.on_run` takes are left out."""
     parse = ObjectParser(limits)
     lines = Lines(stream, limits.max_line_bytes)
     try:
-        for number, offset, raws, cut in lines.runs(feeds.RUN_BYTES if reading.on_lines else 0):
-            if reading.on_lines is None or cut or len(raws) < feeds.LEAST:
+        for number, offset, raws, cut in lines.runs(feeds.RUN_BYTES if reading.on_run else 0):
+            if reading.on_run is None or cut or len(raws) < feeds.LEAST:
                 yield from _records(lines, lines.one_by_one(number, offset, raws, cut), parse, reading.file, limits)
                 continue
             for run in _even(reading.file, number, offset, raws, limits.max_line_bytes):
-                while run.raws and not (run.newline and len(run.raws) >= feeds.LEAST and reading.on_lines(run)):
+                while run.raws and not (run.newline and len(run.raws) >= feeds.LEAST and reading.on_run(run)):
                     some, run = _parted(run)
                     one_by_one = lines.one_by_one(some.line, some.offset, _whole(some))
                     yield from _records(lines, one_by_one, parse, reading.file, limits)

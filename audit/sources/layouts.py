@@ -172,13 +172,15 @@ class Cells:
 
 
 class PlainCells(Cells):
-    """The values of lines that hold no escapes: every cell is text, and is what stands there."""
+    """The values of a table, where no escape stands for anything: a text is what stands there."""
 
     def _string(self, column: str) -> pl.Series:
         return self._inside[column]
 
     def _json(self, column: str) -> pl.Expr:
         inside = self._inside[column]
+        if not self._is_text[column]:
+            return pl.lit(inside)
         special = inside.str.contains(_SPECIAL)
         if special.any():
             values = inside.to_list()

@@ -21,11 +21,11 @@ from audit.errors import InputError, NothingScanned
 from audit.rundir import Context, write_json
 from audit.schema import EXAMPLES, DatasetInfo, InputFile, Kind, Progress
 from audit.sources import detect
-from audit.sources.batches import LineMapper
+from audit.sources.batches import RunMapper
 from audit.sources.behind import WriteBehind
 from audit.sources.files import Inventory, enumerate_input, fingerprint_input, fingerprint_of
 from audit.sources.readers import FileReader
-from audit.sources.record import Budget, LineRun, NotRows, Record, RowError
+from audit.sources.record import Budget, LineRun, NotRows, Record, RowError, RowRun
 from audit.sources.shapes import Parts
 from audit.sources.shards import ExampleTable, ShardWriter
 from audit.text import safe_text
@@ -148,7 +148,7 @@ class _Walk:
         self._reader: FileReader | None = None
         self._share = 0.0  # of the input, in files that are done
         self._taken = 0
-        self.on_lines: Callable[[LineRun], bool] | None = None  # takes runs of lines, which are no records then
+        self.on_run: Callable[[LineRun | RowRun], bool] | None = None  # takes runs of rows, which are no records then
         self.files: list[InputFile] = []
         self.hashes: list[tuple[str, str]] = []  # of all files, those without rows too
         self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
@@ -179,15 +179,15 @@ class _Walk:
                 self.hashes.append((source.relative, self.files[-1].sha256))
 
     def _hooks(self) -> tuple[Any, ...]:
-        """Who takes decoded batches, regions and runs of lines."""
+        """Who takes decoded batches, regions and runs of rows."""
         if self._writer is None:
             return (None, None, None)
-        return (self._writer.keep_batch, self._writer.regions.add, self._lines if self._most is None else None)
+        return (self._writer.keep_batch, self._writer.regions.add, self._run if self._most is None else None)
 
-    def _lines(self, run: LineRun) -> bool:
-        if self.on_lines is None or not self.on_lines(run):
+    def _run(self, run: LineRun | RowRun) -> bool:
+        if self.on_run is None or not self.on_run(run):
             return False
-        self._taken += len(run.raws)
+        self._taken += len(run.raws) if isinstance(run, LineRun) else run.rows
         return True
 
     def estimate(self) -> int:
@@ -201,7 +201,7 @@ def _mapped(
     walk: _Walk, facts: _Facts, config: Config, writer: ShardWriter | None, meter: _Meter | None = None
 ) -> Iterator[tuple[Record, Parts | None]]:
     """Records with what they say; those that the adapter cannot map get its reason. The first records are held
-    back until there are enough to recognise the kind. From then on the writer takes runs of lines past this."""
+    back until there are enough to recognise the kind. From then on the writer takes runs of rows past this."""
     held: list[Record] = []
     readable = 0
     records = iter(walk)
@@ -220,24 +220,24 @@ def _mapped(
         facts.recognised = detect.recognise(sample, config.ingest)
         if writer:
             writer.use(facts.recognised)
-    mapper = LineMapper(facts.recognised, config.ingest, partial(_map, facts=facts)) if facts.recognised else None
+    mapper = RunMapper(facts.recognised, config.ingest, partial(_map, facts=facts)) if facts.recognised else None
     if mapper is None or not mapper.useful or writer is None or meter is None:
         yield from (_map(record, facts) for record in chain(held, records))
         return
-    walk.on_lines = partial(_take, mapper, facts, writer, meter)
+    walk.on_run = partial(_take, mapper, facts, writer, meter)
     for record in chain(held, records):
         mapper.learn(record)
         yield _map(record, facts)
 
 
-def _take(mapper: LineMapper, facts: _Facts, writer: ShardWriter, meter: _Meter, run: LineRun) -> bool:
-    """Maps and writes a run of lines."""
+def _take(mapper: RunMapper, facts: _Facts, writer: ShardWriter, meter: _Meter, run: LineRun | RowRun) -> bool:
+    """Maps and writes a run of rows."""
     tables = mapper.tables(run, writer.rows)
     facts.readable += tables.mapped
     if tables.mapped and run.dialect is not None:
         facts.note(run.dialect.columns)
     facts.labels |= tables.labels
-    writer.add_tables(run.file, tables.ledger, tables.examples)
+    writer.add_tables(run.file, tables.ledger, tables.examples, isinstance(run, RowRun))
     meter.step(False)
     return True
 

@@ -63,18 +63,28 @@ class LineRun(NamedTuple):
     dialect: Dialect | None = None  # of csv and tsv; None: JSON lines
 
 
+class RowRun(NamedTuple):
+    """Rows in a row of a columnar file."""
+
+    file: int
+    line: int  # 1-based ordinal of the first
+    offset: int  # 0-based ordinal of the first
+    rows: int
+    dialect: Dialect
+
+
 class Dialect(Protocol):
-    """How the lines of a table without a quote in them are read."""
+    """How the rows of a table are read: lines without a quote in them, or decoded rows."""
 
-    columns: tuple[str, ...]  # of every line that can be read
+    columns: tuple[str, ...]  # of every row that can be read
 
-    def read(self, line: Record) -> Record:
-        """One line, of which the bytes are known, with its fields or its reason."""
+    def read(self, row: Record) -> Record:
+        """One row, of which the place is known, and of a line the bytes, with its fields or its reason."""
         ...
 
     def matches(self, lines: pl.Series) -> Iterator[tuple[Any, pl.Series]]:
-        """Those of many lines (String, null where one is not UTF-8) that can be read at once: their
-        `layouts.Cells`, and their positions, ascending (UInt32)."""
+        """Those of many lines (String, null where one is not UTF-8; of a columnar file empty) that can be read at once:
+        their `layouts.Cells`, and their positions, ascending (UInt32)."""
         ...
 
 
@@ -117,4 +127,4 @@ class Reading:
     layout: dict[str, Any] = field(default_factory=dict)
     claimed_rows: int = 0  # by a columnar file's footer; 0 when it says nothing
     on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)
-    on_lines: Callable[[LineRun], bool] | None = None  # True when it took them all, and no Record follows
+    on_run: Callable[[LineRun | RowRun], bool] | None = None  # True when it took them all, and no Record follows

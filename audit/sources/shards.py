@@ -122,10 +122,10 @@ class ShardWriter:
         if self._held >= self.shard_rows:
             self.flush()
 
-    def add_tables(self, file: int, ledger: pl.DataFrame, examples: pl.DataFrame) -> None:
-        """Takes the next record positions of a text file, as tables: those of the ledger begin with row `rows`."""
+    def add_tables(self, file: int, ledger: pl.DataFrame, examples: pl.DataFrame, columnar: bool) -> None:
+        """Takes the next record positions of a file as tables: those of the ledger begin with row `rows`."""
         if file != self._file:
-            self._enter(file, False)
+            self._enter(file, columnar)
         while ledger.height:
             self._seal()
             room = self.shard_rows - self._held
@@ -153,10 +153,10 @@ class ShardWriter:
         if not self._held:
             return
         name = f"part-{len(self.names):05d}"
-        if self._columnar:
-            self._write_originals(name)
         self._seal()
         ledgers, examples = zip(*self._tables, strict=True)
+        if self._columnar:
+            self._keep_originals(name, pl.concat(ledgers))
         self._write("examples", name, examples)
         self._write("ledger", name, ledgers)
         self.names.append(name)
@@ -192,9 +192,9 @@ class ShardWriter:
         self._behind.do(_write_table, path, tables)
         self.paths.append(path)
 
-    def _write_originals(self, name: str) -> None:
+    def _keep_originals(self, name: str, ledger: pl.DataFrame) -> None:
         """The batches' rows that this shard holds, each with its position; batches that are used up go."""
-        rows = {entry[3]: entry[0] for entry in self._ledger}  # ordinal -> row
+        rows = dict(ledger.select("offset", "row").iter_rows())  # ordinal -> row
         last = max(rows)
         here = [(first, batch) for file, first, batch in self._batches if file == self._file and first <= last]
         if here:

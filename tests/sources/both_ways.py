@@ -27,12 +27,12 @@ class Counts:
 @contextlib.contextmanager
 def eager(sample: int = 4) -> Iterator[Counts]:
     """Runs of lines are made of whatever there is, after few rows, so that small inputs have some."""
-    counts, tables = Counts(), batches.LineMapper.tables
+    counts, tables = Counts(), batches.RunMapper.tables
 
     def counted(self: Any, run: Any, first: int) -> Any:
         found = tables(self, run, first)
         counts.mapped += found.mapped
-        counts.rows += len(run.raws)
+        counts.rows += len(found.ledger)
         return found
 
     with contextlib.ExitStack() as stack:
@@ -43,14 +43,14 @@ def eager(sample: int = 4) -> Iterator[Counts]:
             ("layouts._OFTEN", 2),
         ):
             stack.enter_context(patch(f"audit.sources.{name}", value))
-        stack.enter_context(patch.object(batches.LineMapper, "tables", counted))
+        stack.enter_context(patch.object(batches.RunMapper, "tables", counted))
         yield counts
 
 
 def ingested(source: Path, folder: Path, by_runs: bool, **settings: Any) -> Outcome:
     """What ingest makes of an input; `settings` are its own."""
     config = build({"source": str(source), "ingest": {"shard_rows": 100, **settings}})
-    useful = patch.object(batches.LineMapper, "useful", by_runs)
+    useful = patch.object(batches.RunMapper, "useful", by_runs)
     with useful if not by_runs else contextlib.nullcontext():
         try:
             ingest(Context(RunDir(folder), config, NoProgress()), "all")

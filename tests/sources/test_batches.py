@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from both_ways import compare, eager, ingested
 from hostile.generate import cases, sample, write
@@ -138,6 +140,59 @@ def test_plain_tables_are_mapped_at_once(tmp_path, ending, newline):
     assert compare(path, tmp_path / "again").rows <= 1  # a run with a quote in it is read one by one
 
 
+def foreign(cells: list[bytes | None]) -> pa.Array:
+    """Strings of which some may be no UTF-8."""
+    return pa.array(cells, pa.binary()).view(pa.string())
+
+
+def listed(cells: st.SearchStrategy, kind: pa.DataType):
+    return lambda draw, n: pa.array(draw(st.lists(cells, min_size=n, max_size=n)), kind)
+
+
+COLUMNS = {
+    "text": listed(plain_cells, pa.string()),
+    "label": listed(st.none() | st.integers(-9, 9), pa.int8()),
+    "source": listed(st.none() | plain_cells, pa.large_string()),
+    "b": listed(st.none() | st.booleans(), pa.bool_()),
+    "id": lambda draw, n: pa.array([2**64 - 1 - i for i in range(n)], pa.uint64()),
+    "n": lambda draw, n: pa.nulls(n),
+    "f": lambda draw, n: pa.array([i / 3 for i in range(n)], pa.float64()),
+    "d": lambda draw, n: pa.array([f"c{i % 3}" for i in range(n)]).dictionary_encode(),
+    "u": lambda draw, n: foreign(draw(st.lists(st.sampled_from([b"a", b"\xff", None]), min_size=n, max_size=n))),
+    "l": lambda draw, n: pa.array([["x"]] * n),
+}
+others = st.sampled_from(sorted(set(COLUMNS) - {"text", "label"}))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_columnar_files_end_alike(data):
+    names = [
+        "text",
+        "label",
+        *data.draw(st.lists(st.sampled_from(sorted(set(COLUMNS) - {"text", "label"})), max_size=2)),
+    ]
+    rows = data.draw(st.integers(5, 30))
+    table = pa.table([COLUMNS[name](data.draw, rows) for name in names], names=names)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / data.draw(st.sampled_from(["t.parquet", "t.arrow"]))
+        if path.suffix == ".arrow":
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table, max_chunksize=7)
+        else:
+            pq.write_table(table, path, row_group_size=7)
+        compare(path, Path(folder), kind="classification")
+
+
+def test_flat_columns_are_mapped_at_once(tmp_path):
+    table = {"text": [f"a \\ {i}" for i in range(500)], "label": [1, 0] * 250, "n": [None, 7] * 250, "b": [True] * 500}
+    pl.DataFrame(table | {"s": [None if i == 444 else "x" for i in range(500)]}).write_parquet(
+        tmp_path / "t.parquet", row_group_size=120
+    )
+    counts = compare(tmp_path / "t.parquet", tmp_path)
+    assert counts.rows == 400 and counts.mapped == 399  # in batches of a shard
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("style", range(4))
 def test_plain_rows_are_mapped_at_once(tmp_path, shape, style):
@@ -236,7 +291,8 @@ def test_a_run_that_is_claimed_is_its_lines_claimed_each(newline, count):
             claimed(data, [run._replace(newline=b"\r\n" if newline == b"\n" else b"\n")])
 
 
-CASES = [case for case in cases() if any(name.endswith(("l", "n", "sv")) for name in case.make().files)]  # not packed
+ENDINGS = ("json", "jsonl", "csv", "tsv", "parquet", "arrow")
+CASES = [case for case in cases() if any(name.endswith(ENDINGS) for name in case.make().files)]  # not packed
 SAMPLE = sample(CASES)
 
 
