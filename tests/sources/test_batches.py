@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from both_ways import compare, eager, ingested
-from hostile.generate import cases, sample, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +25,9 @@ GOOD = b'{"text": "a fine film", "label": 1}'
 texts = st.text(max_size=12) | st.sampled_from(
     ["", "\n\nHuman: hi\n\nAssistant:", "\n\nHuman", 'a\\b"c/\n', "😀", "\x00", "Human: x", "x" * 300]
 )
-rarely = st.sampled_from([None, 5, True, ["x"], {"text": "x"}, "", 1.5, 2**63, "\ud800"])
+TRANSCRIPT = "\n\nHuman: hi\n\nAssistant:"
+ODD_VALUES = (None, 5, True, ["x"], {"text": "x"}, "", 1.5, 2**63, "\ud800", TRANSCRIPT, "\n\nHuman:", "\n\n", "é\x00")
+rarely = st.sampled_from(ODD_VALUES)
 cells = st.one_of(texts, texts, texts, rarely)
 SHAPES = {
     "text and label": {"text": texts, "label": st.integers(0, 3) | texts | rarely, "id": rarely},
@@ -92,6 +93,24 @@ plain_cells = st.text(alphabet="ab \\/{}:;é😀\x00\x1f\x7f\u2028", max_size=6)
 odd_cells = st.sampled_from(
     ['"a"', '"a,b"', '"a\nb"', '"', 'a"b', '""', "a\rb", "\r", "a,b", "a\tb", '"x" y', "x" * 1100]
 )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_odd_cell_of_every_column_ends_alike(tmp_path, shape):
+    columns = SHAPES[shape]
+    firm = {name: "x" for name in columns if name != "history"}
+    lines = [spell(firm, 0)] * 8
+    for name in columns:
+        for odd in ODD_VALUES:
+            # Three times: the layout is known from the third on. Then without the cell, and with a number beside it.
+            lines += [spell(firm | {name: odd}, 0)] * 3
+        lines += [spell({key: value for key, value in firm.items() if key != name}, 0)] * 3
+        for other in columns:
+            lines += [spell(firm | {other: 1, name: odd}, 0) for odd in (None, 2, 2, None, "", "x")]
+    (tmp_path / "d.jsonl").write_bytes(b"\n".join(lines))
+    kind = "preference" if "rejected" in columns else "classification" if "label" in columns else "instruction"
+    counts = compare(tmp_path / "d.jsonl", tmp_path, kind=kind)
+    assert counts.mapped > len(lines) / 5
 
 
 @st.composite
@@ -289,29 +308,3 @@ def test_a_run_that_is_claimed_is_its_lines_claimed_each(newline, count):
     if count > 1:
         with pytest.raises(ConservationError):
             claimed(data, [run._replace(newline=b"\r\n" if newline == b"\n" else b"\n")])
-
-
-ENDINGS = ("json", "jsonl", "csv", "tsv", "parquet", "arrow")
-CASES = [case for case in cases() if any(name.endswith(ENDINGS) for name in case.make().files)]  # not packed
-SAMPLE = sample(CASES)
-
-
-def hostile(case, tmp_path: Path) -> None:
-    built = case.make()
-    path = write(case, tmp_path / "input")
-    compare(path, tmp_path, **built.settings)
-
-
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id.replace(" ", "_")) for case in SAMPLE])
-def test_hostile_files_end_alike(case, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    hostile(case, tmp_path)
-
-
-@pytest.mark.hostile
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.id.replace(" ", "_")) for case in CASES if case not in SAMPLE]
-)
-def test_every_hostile_file_ends_alike(case, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    hostile(case, tmp_path)

@@ -80,6 +80,15 @@ def check(found: Layouts, lines: list[bytes]) -> int:
     return matched
 
 
+@pytest.mark.parametrize("row", [{"text": "a é", "label": 10}, {"n": None, "text": "", "b": True, "f": -1.5, "z": "x"}])
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_every_piece_at_every_place_is_told_as_the_strict_parser_tells_it(row, ascii_only):
+    line = spelled(row, ascii_only, False)
+    places = range(len(line) + 1)
+    lines = [line[:at] + piece + line[at + gone :] for piece in PIECES for at in places for gone in (0, 1)]
+    assert check(learned(PARSE(line)), lines) > len(lines) / 40
+
+
 @settings(max_examples=300, deadline=None)
 @given(rows, st.booleans(), st.booleans(), st.data())
 def test_what_is_matched_is_what_the_strict_parser_reads(row, ascii_only, tight, data):
