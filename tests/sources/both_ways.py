@@ -40,6 +40,7 @@ def eager(sample: int = 4) -> Iterator[Counts]:
             ("detect.SAMPLE", sample),
             ("feeds.LEAST", 1),
             ("feeds.REFUSED", 2),
+            ("feeds.RUN_BYTES", 1),
             ("layouts._OFTEN", 2),
         ):
             stack.enter_context(patch(f"audit.sources.{name}", value))

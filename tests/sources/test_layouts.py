@@ -160,6 +160,7 @@ def test_rare_layouts_do_not_push_out_common_ones():
 def test_rows_that_are_not_flat_or_too_wide_have_no_layout():
     assert layout_of({}) is None and layout_of({"a": ["x"]}) is None and layout_of({"a": {}}) is None
     assert layout_of({str(i): "x" for i in range(layouts._MOST_KEYS + 1)}) is None
+    assert all(layout_of({key: "x"}) is None for key in ('a"b', "a\\", "a\n", "\x00"))
     wide = {str(i): "x" for i in range(layouts._MOST_KEYS)}
     assert check(learned(wide), [json.dumps(wide).encode()]) == 1
 
