@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from audit.errors import ConservationError
-from audit.rundir import RunDir, write_frame
-from audit.sources.behind import WriteBehind
+from audit.rundir import RunDir
+from audit.sources.behind import WriteBehind, parquet
 from audit.sources.record import LineRun, Reading
 from audit.sources.streams import BLOCK, BOM
 
@@ -279,6 +279,6 @@ class RegionWriter:
             columns = zip(*self._regions, strict=True) if self._regions else ((),) * len(REGIONS)
             data = {n: pl.Series(n, list(v), dtype=REGIONS[n]) for n, v in zip(REGIONS, columns, strict=True)}
             path = self._run / "regions" / f"part-{len(self.paths):05d}.parquet"
-            self._behind.do(write_frame, path, pl.DataFrame(data))
+            self._behind.write(path, parquet, [pl.DataFrame(data)])
             self.paths.append(path)
             self._regions, self._bytes = [], 0

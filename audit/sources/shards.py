@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ import pyarrow.parquet as pq
 from audit import durable
 from audit.errors import InputError
 from audit.provenance import content_hash
-from audit.rundir import RunDir, atomic_file
+from audit.rundir import RunDir
 from audit.schema import EXAMPLES, LEDGER
-from audit.sources.behind import WriteBehind
+from audit.sources.behind import WriteBehind, parquet
 from audit.sources.detect import Recognised
 from audit.sources.record import Record
 from audit.sources.regions import RegionWriter
@@ -31,6 +32,7 @@ from audit.sources.shapes import Parts, Ranking, Turns, scalar
 from audit.sources.strict_json import dumps
 
 _SCHEMA_KEY = b"tunevet.schema"
+_LEVEL = 1  # of zstd: higher ones take twice the time for a thirtieth less
 ROW_COLUMN = "__tunevet_row__"  # last column of originals, never part of an output
 FACT_ROLES = ("annotator", "source", "created_at", "id")
 _NO_FACTS = (None,) * len(FACT_ROLES)
@@ -189,7 +191,7 @@ class ShardWriter:
 
     def _write(self, folder: str, name: str, tables: Sequence[pl.DataFrame]) -> None:
         path = self.run / folder / f"{name}.parquet"
-        self._behind.do(_write_table, path, tables)
+        self._behind.write(path, parquet, tables, _LEVEL)
         self.paths.append(path)
 
     def _keep_originals(self, name: str, ledger: pl.DataFrame) -> None:
@@ -199,7 +201,7 @@ class ShardWriter:
         here = [(first, batch) for file, first, batch in self._batches if file == self._file and first <= last]
         if here:
             path = self.run / "originals" / f"{name}.parquet"
-            self._behind.do(_write_originals, path, here, rows)
+            self._behind.write(path, _originals, here, rows)
             self.paths.append(path)
         self._batches = [
             (file, first, batch)
@@ -208,20 +210,14 @@ class ShardWriter:
         ]
 
 
-def _write_table(path: Path, tables: Sequence[pl.DataFrame]) -> None:
-    """Writes tables as one. The lowest level: higher ones take twice the time for a thirtieth less."""
-    table = pl.concat(tables).rechunk()
-    with atomic_file(path) as handle:
-        table.write_parquet(handle, compression="zstd", compression_level=1, statistics=False)
-
-
-def _write_originals(path: Path, batches: list[tuple[int, pa.RecordBatch]], rows: dict[int, int]) -> None:
+def _originals(batches: list[tuple[int, pa.RecordBatch]], rows: dict[int, int]) -> bytes:
     original = batches[0][1].schema
     schema = original.append(pa.field(ROW_COLUMN, pa.int64()))
     # Parquet keeps fewer types than Arrow has (units of time, widths of indices): the schema goes along.
     schema = schema.with_metadata({_SCHEMA_KEY: base64.b64encode(original.serialize().to_pybytes())})
+    out = io.BytesIO()
     try:
-        with atomic_file(path) as handle, pq.ParquetWriter(handle, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(out, schema, compression="zstd") as writer:
             for first, batch in batches:
                 wanted = [i for i in range(batch.num_rows) if first + i in rows]
                 if wanted:
@@ -230,6 +226,7 @@ def _write_originals(path: Path, batches: list[tuple[int, pa.RecordBatch]], rows
                     writer.write_batch(pa.RecordBatch.from_arrays([*part.columns, places], schema=schema))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise InputError(f"a column's type cannot be stored as parquet: {error}") from None
+    return out.getvalue()
 
 
 def original_rows(run: RunDir, shard: str) -> pa.Table | None:

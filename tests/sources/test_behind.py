@@ -125,19 +125,31 @@ def test_a_killed_run_is_taken_up_again(source, tmp_path, number):
     assert ingested(source, tmp_path / "run", True) == ingested(source, tmp_path / "whole", True)
 
 
-def test_writes_are_done_in_order_and_few_wait():
-    done, gate = [], threading.Event()
+def test_files_are_written_in_order_and_few_wait(tmp_path, monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(durable, "observer", noted := Noted())
 
-    def write(number):
+    def make(number):
         gate.wait()
-        done.append(number)
+        return b"%d" % number
 
     with WriteBehind(True) as behind:
-        for number in range(3):
-            behind.do(write, number)
-        assert len(behind._open) == 3 and not done
+        for number in range(5):
+            behind.write(tmp_path / str(number), make, number)
+        assert len(behind._open) == 5 and not noted.steps
         gate.set()
-        for number in range(3, 50):
-            behind.do(write, number)
-            assert len(behind._open) <= 3
-    assert done == list(range(50))
+        for number in range(5, 50):
+            behind.write(tmp_path / str(number), make, number)
+            assert len(behind._open) <= 5
+    assert [name for kind, name in noted.steps if kind == "rename"] == [str(number) for number in range(50)]
+    assert all((tmp_path / str(number)).read_bytes() == b"%d" % number for number in range(50))
+
+
+def test_what_cannot_be_made_is_raised_and_nothing_behind_it_is_written(tmp_path):
+    def make(number):
+        return b"%d" % (1 // (3 - number))
+
+    with pytest.raises(ZeroDivisionError), WriteBehind(True) as behind:
+        for number in range(50):
+            behind.write(tmp_path / str(number), make, number)
+    assert {path.name for path in tmp_path.iterdir()} < {str(number) for number in range(9)} and not left(tmp_path)
