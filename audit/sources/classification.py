@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from audit.schema import Kind
+from audit.sources.layouts import Cells
 from audit.sources.record import Reason, RowError
-from audit.sources.shapes import Mapped, Parts, RowReader, Shape, scalar, text
+from audit.sources.shapes import ColumnReader, Columns, Mapped, Parts, RowReader, Shape, scalar, text
 from audit.views import JOIN
 
 _LABELS = (
@@ -88,20 +89,32 @@ def _reader(mapping: Mapped) -> RowReader:
     return read
 
 
-_pairs = tuple(
-    Shape("text-label", Kind.CLASSIFICATION, {"text": (a,), "text_pair": (b,), "label": _LABELS}, {}, 0.97, _reader)
-    for a, b in _PAIRS
-)
+def _columns(mapping: Mapped) -> ColumnReader:
+    text_column, label_column, pair_column = mapping["text"], mapping["label"], mapping.get("text_pair")
+
+    def read(cells: Cells) -> Columns | None:
+        first, label = cells.text(text_column), cells.scalar(label_column)
+        if first is None:
+            return None
+        if pair_column is None:
+            return Columns(first, None, None, label, [("text", first)], label.is_not_null())
+        second = cells.text(pair_column)
+        if second is None:
+            return None
+        said = [("text", first), ("text_pair", second)]
+        return Columns(first + JOIN + second, None, None, label, said, label.is_not_null())
+
+    return read
+
+
+def _shape(texts: Mapping[str, tuple[str, ...]], labels: tuple[str, ...], more: bool, specific: float) -> Shape:
+    optional: Mapping[str, tuple[str, ...]] = {"text_pair": ()} if more else {}
+    required = {**texts, "label": labels}
+    return Shape("text-label", Kind.CLASSIFICATION, required, optional, specific, _reader, columns=_columns)
+
 
 SHAPES: tuple[Shape, ...] = (
-    *_pairs,
-    Shape(
-        "text-label",
-        Kind.CLASSIFICATION,
-        {"text": ("text", "sentence"), "label": ("label", "labels")},
-        {"text_pair": ()},
-        0.96,
-        _reader,
-    ),
-    Shape("text-label", Kind.CLASSIFICATION, {"text": _TEXTS, "label": _LABELS}, {"text_pair": ()}, 0.8, _reader),
+    *(_shape({"text": (a,), "text_pair": (b,)}, _LABELS, False, 0.97) for a, b in _PAIRS),
+    _shape({"text": ("text", "sentence")}, ("label", "labels"), True, 0.96),
+    _shape({"text": _TEXTS}, _LABELS, True, 0.8),
 )

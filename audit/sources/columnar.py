@@ -18,12 +18,14 @@ import os
 from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.config import IngestConfig
 from audit.sources import sandbox
-from audit.sources.record import Budget, Number, Reading, Reason, Record
+from audit.sources.layouts import Cells, Layout, PlainCells
+from audit.sources.record import Budget, Number, Reading, Reason, Record, RowRun
 
 _ROW_BYTES = 64  # that a row takes at least, however little the file says of it
 _MOST_ROWS = 1 << 48  # no claim moves a position beyond it
@@ -74,7 +76,8 @@ class _File:
                         return
                     if self._reading.on_batch is not None:
                         self._reading.on_batch(self._reading.file, self._ordinal, event.batch)
-                    yield from _rows(event.batch, self._reading.file, self._ordinal)
+                    if not self._at_once(event.batch):
+                        yield from _rows(event.batch, self._reading.file, self._ordinal)
                     self._ordinal += event.batch.num_rows
                 case sandbox.Done():
                     yield from self._enter(event.group)
@@ -85,6 +88,16 @@ class _File:
         claimed, found = self._opened.claimed, sum(self._opened.groups)
         if self._opened.groups and claimed != found:
             yield self._bad(Reason.COUNT_MISMATCH, f"the footer claims {claimed} rows, its row groups {found}")
+
+    def _at_once(self, batch: pa.RecordBatch) -> bool:
+        """True when somebody took all rows of a batch, and no record of it follows."""
+        if self._reading.on_run is None or not batch.num_rows:
+            return False
+        table = Table(batch, self._reading.file, self._ordinal)
+        if not table.useful:
+            return False
+        run = RowRun(self._reading.file, self._ordinal + 1, self._ordinal, batch.num_rows, table)
+        return self._reading.on_run(run)
 
     def _enter(self, group: int) -> Iterator[Record]:
         """Goes to the start of a row group; those on the way whose counts disagree are a record each."""
@@ -138,6 +151,54 @@ class _File:
 
     def _bad(self, reason: Reason, detail: str) -> Record:
         return Record(self._reading.file, self._ordinal + 1, self._ordinal, None, None, reason, detail)
+
+
+class Table:
+    """A decoded batch of flat columns, read at once: a `record.Dialect`. Rows with a null among their texts are left to
+    be read one by one, and so are all where a text is not UTF-8."""
+
+    def __init__(self, batch: pa.RecordBatch, file: int, first: int) -> None:
+        self.columns = tuple(batch.schema.names)
+        self._batch, self._file, self._first = batch, file, first
+        self._records: list[Record] = []
+
+    @property
+    def useful(self) -> bool:
+        """False where a column's name stands twice or its type is none of those that are told here."""
+        kinds = self._batch.schema.types
+        return len(set(self.columns)) == len(kinds) > 0 and all(_is_text(k) or _is_plain(k) for k in kinds)
+
+    def read(self, row: Record) -> Record:
+        self._records = self._records or list(_rows(self._batch, self._file, self._first))
+        return self._records[row.offset - self._first]
+
+    def matches(self, lines: pl.Series) -> Iterator[tuple[Cells, pl.Series]]:
+        """The rows without a null among their texts; numbers and booleans may be null."""
+        schema = self._batch.schema
+        layout = Layout(tuple((name, _is_text(kind)) for name, kind in zip(schema.names, schema.types, strict=True)))
+        present = pl.repeat(True, self._batch.num_rows, dtype=pl.Boolean, eager=True)
+        cells: list[pl.Series] = []
+        for column, (_, text) in zip(self._batch.columns, layout.columns, strict=True):
+            if text:
+                found = pl.Series(column.cast(pa.large_binary()))
+                try:
+                    found = found.cast(pl.String)
+                except pl.exceptions.ComputeError:
+                    return
+                present &= found.is_not_null()
+            else:
+                found = pl.Series(column.cast(pa.large_string()), dtype=pl.String).fill_null("null")
+            cells.append(found.alias(str(len(cells))))
+        if present.any():
+            yield PlainCells(layout, pl.DataFrame(cells).filter(present)), present.arg_true()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind))
 
 
 def _rows(batch: pa.RecordBatch, file: int, first: int) -> Iterator[Record]:

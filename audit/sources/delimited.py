@@ -11,16 +11,20 @@ Misses: delimiters other than the comma and the tab; comment lines; files withou
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
+import polars as pl
+
 from audit.config import IngestConfig
+from audit.sources.feeds import Feed, RunFeed
 from audit.sources.jsonl import failure, too_long
+from audit.sources.layouts import Cells, Layout, PlainCells
 from audit.sources.record import Reading, Reason, Record, RowError
 from audit.sources.streams import BOM, ByteStream, Lines
 
-Line = tuple[int, int, bytes, int]
+_MOST_COLUMNS = 64  # of a table whose lines are read many at once
 
 
 class Raw(NamedTuple):
@@ -38,7 +42,8 @@ def records(
 ) -> Iterator[Record]:
     """Every record behind the header; ragged and badly quoted ones carry their reason."""
     lines = Lines(stream, limits.max_line_bytes)
-    split = _split(lines, quoted, limits.max_line_bytes, delimiter)
+    feed = RunFeed(lines, limits.max_line_bytes, quoted, reading.on_run is not None)
+    split = _split(lines, feed, quoted, limits.max_line_bytes, delimiter)
     header, columns, problem = b"", [""], "the file has no header line"
     first = next(split, None)
     if first is not None:
@@ -48,12 +53,46 @@ def records(
             yield Record(reading.file, first.line, first.offset, header, None, Reason.BAD_HEADER, problem)
     text = header.decode("utf-8", "surrogateescape")
     reading.layout |= {"header": text, "delimiter": delimiter, "quoted": quoted}
+    read = partial(_record, file=reading.file, columns=columns, limits=limits, problem=problem)
+    read = partial(read, delimiter=delimiter, quoted=quoted)
+    table = Table(columns, delimiter, read)
+    offered = reading.on_run if table.useful and not problem else None
     try:
-        for item in split:
-            yield _record(item, reading.file, columns, delimiter, quoted, limits, problem)
+        while True:
+            if offered is not None:
+                feed.offer(reading.file, table, offered)
+            if (item := next(split, None)) is None:
+                break
+            yield read(item)
     finally:  # also when the caller has enough rows
         reading.layout |= {"newline": lines.newline, "bom": lines.bom}
     yield from failure(stream, lines.tail, reading.file)
+
+
+class Table:
+    """Lines of a table, of which none holds a quote that quotes, read at once: a `record.Dialect`."""
+
+    def __init__(self, columns: list[str], delimiter: str, read: Callable[[Raw], Record]) -> None:
+        self.columns = tuple(columns)
+        self._layout = Layout(tuple((column, True) for column in columns))
+        self._delimiter, self._between, self._read = delimiter, len(columns) - 1, read
+
+    @property
+    def useful(self) -> bool:
+        """False for a table of one column, or of so many that lines are better read one by one."""
+        return 0 < self._between < _MOST_COLUMNS
+
+    def read(self, row: Record) -> Record:
+        assert row.raw is not None
+        return self._read(Raw(row.line, row.offset, row.raw, len(row.raw)))
+
+    def matches(self, lines: pl.Series) -> Iterator[tuple[Cells, pl.Series]]:
+        """The lines with a cell for each column and without a carriage return."""
+        even = lines.str.count_matches(self._delimiter, literal=True) == self._between
+        even = (even & ~lines.str.contains("\r", literal=True)).fill_null(False)
+        if even.any():
+            cells = lines.filter(even).str.split_exact(self._delimiter, self._between).struct.unnest()
+            yield PlainCells(self._layout, cells), even.arg_true()
 
 
 def uses_quotes(head: bytes, delimiter: str) -> bool:
@@ -69,7 +108,7 @@ def uses_quotes(head: bytes, delimiter: str) -> bool:
     bad, needed, rows = 0, False, 0
     always: set[int] = set(range(width))
     numbered = ((n, 0, line, len(line)) for n, line in enumerate(complete.split(b"\n"), start=1) if line.strip())
-    for item in _join(numbered, len(complete), delimiter):
+    for item in _join(Feed(numbered), len(complete), delimiter):
         marks: list[int] = []
         try:
             text = item.raw.removesuffix(b"\r").decode("utf-8", "replace")
@@ -120,9 +159,9 @@ def parse_fields(
         position = end + 1
 
 
-def _split(lines: Lines, quoted: bool, most: int, delimiter: str) -> Iterator[Raw]:
-    """Records of the whole file, blank lines left out, line ends taken off."""
-    for item in _join(iter(lines), most, delimiter) if quoted else (Raw(*line) for line in lines):
+def _split(lines: Lines, feed: Feed, quoted: bool, most: int, delimiter: str) -> Iterator[Raw]:
+    """Records of the whole file, blank lines left out, line ends taken off. Holds no line between two of them."""
+    for item in _join(feed, most, delimiter) if quoted else (Raw(*line) for line in feed):
         whole = item.size <= len(item.raw)  # else it is the head of a line over the cap
         raw = item.raw[:-1] if whole and item.raw[-1:] == b"\r" else item.raw
         if raw:
@@ -131,22 +170,17 @@ def _split(lines: Lines, quoted: bool, most: int, delimiter: str) -> Iterator[Ra
             lines.passed(item.offset)
 
 
-def _join(lines: Iterator[Line], most: int, delimiter: str) -> Iterator[Raw]:
+def _join(feed: Feed, most: int, delimiter: str) -> Iterator[Raw]:
     """Joins physical lines to records: a record is over when its quotes are even. When they stay odd for
     `most` bytes or to the end of the file, or close badly, the first line alone is bad and the next line
     starts anew. Linear: after a line that opens a quote for good, no line can open another."""
-    waiting: deque[Line] = deque()
-
-    def following() -> Line | None:
-        return waiting.popleft() if waiting else next(lines, None)
-
-    while (line := following()) is not None:
+    for line in feed:
         number, offset, raw, size = line
         if raw.count(b'"') % 2 == 0:
             yield Raw(number, offset, raw, size)
             continue
         taken, total, odd = [line], len(raw), True
-        while odd and total <= most and (more := following()) is not None:
+        while odd and total <= most and (more := next(feed, None)) is not None:
             taken.append(more)
             total += len(more[2]) + 1
             odd = more[2].count(b'"') % 2 == 0
@@ -154,8 +188,8 @@ def _join(lines: Iterator[Line], most: int, delimiter: str) -> Iterator[Raw]:
         if not odd and total <= most and _closes(joined, delimiter):
             yield Raw(number, offset, joined, total)
             continue
+        feed.back(taken[1:])
         yield Raw(number, offset, raw, size, "a quoted field that opens in this line does not close properly")
-        waiting.extendleft(reversed(taken[1:]))
 
 
 def _closes(joined: bytes, delimiter: str) -> bool:
@@ -184,7 +218,7 @@ def _header(first: Raw, delimiter: str, quoted: bool, most: int) -> tuple[list[s
 
 
 def _record(
-    item: Raw, file: int, columns: list[str], delimiter: str, quoted: bool, limits: IngestConfig, problem: str
+    item: Raw, *, file: int, columns: list[str], delimiter: str, quoted: bool, limits: IngestConfig, problem: str
 ) -> Record:
     line, offset, raw, size, broken = item
     if size > limits.max_line_bytes:

@@ -14,7 +14,7 @@ from audit.config import IngestConfig
 from audit.errors import InputError
 from audit.sources import classification, instruction, preference, preference_ranked, preference_votes
 from audit.sources.record import RowError
-from audit.sources.shapes import FACTS, Family, RowReader, Shape
+from audit.sources.shapes import FACTS, ColumnReader, Family, RowReader, Shape
 from audit.text import safe_text
 
 SHAPES: tuple[Shape, ...] = (
@@ -40,6 +40,7 @@ class Recognised:
     confidence: float
     read: RowReader
     used: frozenset[str]  # columns that are not in `meta`
+    read_columns: ColumnReader | None = None
 
 
 def recognise(sample: Sequence[Mapping[str, Any]], settings: IngestConfig) -> Recognised:
@@ -65,7 +66,9 @@ def recognise(sample: Sequence[Mapping[str, Any]], settings: IngestConfig) -> Re
     confidence, shape, mapping = best
     facts = _facts(columns, settings.map, set(mapping.values()))
     complete = mapping | facts
-    return Recognised(shape, complete, round(confidence, 3), shape.reader(mapping), frozenset(complete.values()))
+    read_columns = shape.columns(mapping) if shape.columns else None
+    used = frozenset(complete.values())
+    return Recognised(shape, complete, round(confidence, 3), shape.reader(mapping), used, read_columns)
 
 
 def _check_map(wanted: Mapping[str, str], columns: list[str]) -> None:

@@ -11,9 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import polars as pl
+
 from audit.schema import Kind
+from audit.sources.layouts import Cells
 from audit.sources.record import Reason, RowError
-from audit.sources.shapes import Mapped, Parts, RowReader, Shape, Turns, kind_of, optional_text, text, turns
+from audit.sources.shapes import (
+    ColumnReader,
+    Columns,
+    Mapped,
+    Parts,
+    RowReader,
+    Shape,
+    Turns,
+    all_present,
+    joined,
+    kind_of,
+    optional_text,
+    text,
+    turns,
+)
 from audit.views import JOIN
 
 
@@ -50,6 +67,28 @@ def _columns(mapping: Mapped) -> RowReader:
         return Parts(JOIN.join(t for _, t in before), response, None, None, before)
 
     return read
+
+
+def _many_columns(mapping: Mapped) -> ColumnReader:
+    """The same of many rows, where no column tells a history."""
+    prompt_column, response_column = mapping["prompt"], mapping["response"]
+
+    def read(cells: Cells) -> Columns | None:
+        said, response = cells.text(prompt_column), cells.text(response_column)
+        if said is None or response is None or "history" in mapping:
+            return None
+        more, system = cells.optional_text(mapping.get("input")), cells.optional_text(mapping.get("system"))
+        said = joined(said, more, JOIN)
+        before = pl.select(pl.when(pl.lit(system) != "").then(system)).to_series()
+        turns = [("system", before), ("user", said)]
+        return Columns(with_system(system, said), response, None, None, turns, all_present(more, system))
+
+    return read
+
+
+def with_system(system: pl.Series, said: pl.Series) -> pl.Series:
+    """Prompts as texts: a system text that is not empty stands in front."""
+    return pl.select(pl.when(pl.lit(system) == "").then(said).otherwise(system + JOIN + said)).to_series()
 
 
 def _history(value: Any, column: str) -> Turns:
@@ -98,6 +137,7 @@ SHAPES: tuple[Shape, ...] = (
         {"input": ("input", "context"), "system": _SYSTEM, "history": ("history",)},
         1.0,
         _columns,
+        columns=_many_columns,
     ),
     Shape(
         "messages", Kind.INSTRUCTION, {"messages": ("messages",)}, {"system": _SYSTEM}, 0.99, _chat("role", "content")
@@ -125,6 +165,7 @@ SHAPES: tuple[Shape, ...] = (
         {"system": _SYSTEM, "input": ()},
         0.98,
         _columns,
+        columns=_many_columns,
     ),
     Shape(
         "prompt-completion",
@@ -141,5 +182,6 @@ SHAPES: tuple[Shape, ...] = (
         {"system": _SYSTEM, "input": ("context",)},
         0.95,
         _columns,
+        columns=_many_columns,
     ),
 )

@@ -13,13 +13,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from audit.schema import Kind
-from audit.sources.instruction import conversation
+from audit.sources.instruction import conversation, with_system
+from audit.sources.layouts import Cells
 from audit.sources.record import Number, Reason, RowError
-from audit.sources.shapes import Mapped, Parts, RowReader, Shape, kind_of, text, turns
+from audit.sources.shapes import (
+    ColumnReader,
+    Columns,
+    Mapped,
+    Parts,
+    RowReader,
+    Shape,
+    all_present,
+    joined,
+    kind_of,
+    text,
+    turns,
+)
 from audit.sources.sides import (
     ANSWER_KEYS,
     ASSISTANT,
+    HUMAN,
     both_sides,
     inner,
     message_keys,
@@ -28,6 +44,7 @@ from audit.sources.sides import (
     spoken,
     transcript_turns,
 )
+from audit.views import JOIN
 
 _TRUE = frozenset(("true", "1", "1.0", "yes", "good", "desirable"))
 _FALSE = frozenset(("false", "0", "0.0", "-1", "-1.0", "no", "bad", "undesirable"))
@@ -40,6 +57,22 @@ def _pairwise(mapping: Mapped) -> RowReader:
         chosen, rejected = (inner(fields, (mapping[side],), ANSWER_KEYS) for side in ("chosen", "rejected"))
         before, good, bad = both_sides(fields, opening(fields, mapping), chosen, rejected)
         return Parts(prompt_of(before), good, bad, None, spoken(before))
+
+    return read
+
+
+def _many_pairs(mapping: Mapped) -> ColumnReader:
+    """The same of many rows that hold texts; a prompt that is a transcript is one for the row reader."""
+
+    def read(cells: Cells) -> Columns | None:
+        asked, good, bad = (cells.text(mapping[role]) for role in ("prompt", "chosen", "rejected"))
+        if asked is None or good is None or bad is None:
+            return None
+        more, system = cells.optional_text(mapping.get("input")), cells.optional_text(mapping.get("system"))
+        asked = joined(asked, more, JOIN)
+        before = pl.select(pl.when(pl.lit(system) != "").then(system)).to_series()
+        sound = all_present(more, system) & ~asked.str.starts_with(HUMAN)
+        return Columns(with_system(system, asked), good, bad, None, [("system", before), ("user", asked)], sound)
 
     return read
 
@@ -147,7 +180,16 @@ _INSTRUCTED = {"system": ("system", "system_prompt"), "input": ("input",)}
 _BESIDE = {"input": "instruction"}
 
 SHAPES: tuple[Shape, ...] = (
-    Shape("pairwise", Kind.PREFERENCE, {"prompt": _PROMPT, **_SIDES}, _INSTRUCTED, 1.0, _pairwise, beside=_BESIDE),
+    Shape(
+        "pairwise",
+        Kind.PREFERENCE,
+        {"prompt": _PROMPT, **_SIDES},
+        _INSTRUCTED,
+        1.0,
+        _pairwise,
+        beside=_BESIDE,
+        columns=_many_pairs,
+    ),
     Shape("hh-transcript", Kind.PREFERENCE, _SIDES, {}, 0.995, _transcript),
     Shape("pairwise", Kind.PREFERENCE, _SIDES, {}, 0.995, _implicit),
     Shape("pairwise", Kind.PREFERENCE, {"prompt": _TALK, **_SIDES}, {"system": _INSTRUCTED["system"]}, 0.99, _answered),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,7 @@ from audit.errors import InputError
 from audit.schema import InputFile
 from audit.sources import columnar, delimited, json_array, jsonl
 from audit.sources.files import COLUMNAR, Source
-from audit.sources.record import Budget, Reading, Reason, Record
+from audit.sources.record import Budget, LineRun, Reading, Reason, Record, RowRun
 from audit.sources.regions import Coverage, Region, RegionKind
 from audit.sources.streams import BLOCK, ByteStream, HashingReader
 
@@ -59,14 +60,18 @@ class FileReader:
         self,
         on_batch: Callable[[int, int, Any], None] | None = None,
         on_region: Callable[[Region], None] | None = None,
+        on_run: Callable[[LineRun | RowRun], bool] | None = None,
     ) -> Iterator[Record]:
-        """Every record position of the file; what of a text file is no record goes to `on_region`. Raises NotRows for
-        a .json file that holds no list of rows, ConservationError where records overlap."""
+        """Every record position of the file, but for runs of rows that `on_run` took; what of a text file is no
+        record goes to `on_region`. Raises NotRows for a .json file that holds no list of rows, ConservationError where
+        records overlap."""
         self.reading.on_batch = on_batch
         found, coverage = self._records(), None
         if on_region is not None and self.source.format not in COLUMNAR:
             coverage = Coverage(self.reading, on_region, hashed=bool(self.source.compression))
             self._coverage = self._stream.watcher = coverage
+        if on_run is not None:
+            self.reading.on_run = partial(self._run, on_run, coverage)
         for record in found:
             if coverage is not None and record.raw is not None:
                 coverage.claim(record.offset, record.raw)
@@ -74,6 +79,15 @@ class FileReader:
             self._last = record
             yield record
         self._cover()
+
+    def _run(self, take: Callable[[LineRun | RowRun], bool], coverage: Coverage | None, run: LineRun | RowRun) -> bool:
+        """A run of rows, claimed and counted where it is taken."""
+        if not take(run):
+            return False
+        if coverage is not None and isinstance(run, LineRun):
+            coverage.claim_lines(run)
+        self._count += len(run.raws) if isinstance(run, LineRun) else run.rows
+        return True
 
     def without_rows(self, number: int) -> None:
         """Says that the file holds no rows, after NotRows: all of it is a region of file -1 - `number`."""

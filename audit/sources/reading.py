@@ -7,9 +7,10 @@ without one readable row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ import polars as pl
 from audit.config import Config
 from audit.errors import InputError, NothingScanned
 from audit.rundir import Context, write_json
-from audit.schema import EXAMPLES, DatasetInfo, InputFile, Kind
+from audit.schema import EXAMPLES, DatasetInfo, InputFile, Kind, Progress
 from audit.sources import detect
+from audit.sources.batches import RunMapper
+from audit.sources.behind import WriteBehind
 from audit.sources.files import Inventory, enumerate_input, fingerprint_input, fingerprint_of
 from audit.sources.readers import FileReader
-from audit.sources.record import Budget, NotRows, Record, RowError
+from audit.sources.record import Budget, LineRun, NotRows, Record, RowError, RowRun
 from audit.sources.shapes import Parts
 from audit.sources.shards import ExampleTable, ShardWriter
 from audit.text import safe_text
 
 _MOST_COLUMNS = 1_000  # names kept in dataset.json; rows may each bring their own
 _PREVIEW_RECORDS = 5_000
+_BEHIND_BYTES = 32 << 20  # inputs from this size on are written while they are read
 _PREVIEW_BYTES = 32 << 20  # inputs up to this size are previewed to their end, so that the counts are exact
 
 
@@ -42,21 +46,17 @@ def ingest(ctx: Context, unit: str) -> list[Path]:
     """Reads the whole input into shards. Raises InputError for an input that is missing, empty, of no known
     format or of no known kind; NothingScanned when not one record was readable."""
     inventory = enumerate_input(ctx.config.source)
-    writer = ShardWriter(ctx.run, ctx.config.ingest.shard_rows)
-    walk = _Walk(inventory, ctx.config, writer)
-    facts = _Facts()
-    started = reported = 0
-    for record, parts in _mapped(walk, facts, ctx.config, writer):
-        writer.add(record, parts)
-        if parts is not None and not started:
-            started = max(walk.estimate(), 1)
-            ctx.progress.start("Reading rows", started, "rows")
-        if writer.rows - reported >= 1_000 and started:
-            ctx.progress.advance(writer.rows - reported)
-            reported = writer.rows
-    writer.close()
-    if started:
-        ctx.progress.advance(writer.rows - reported)
+    large = sum(source.size_bytes for source in inventory.sources) >= _BEHIND_BYTES
+    with WriteBehind(large) as behind:
+        writer = ShardWriter(ctx.run, ctx.config.ingest.shard_rows, behind)
+        walk = _Walk(inventory, ctx.config, writer)
+        facts = _Facts()
+        meter = _Meter(ctx.progress, walk, writer)
+        for record, parts in _mapped(walk, facts, ctx.config, writer, meter):
+            writer.add(record, parts)
+            meter.step(parts is not None)
+        writer.close()
+    meter.end()
     info = _describe(inventory, walk, facts, ctx.config, writer.rows, tuple(writer.names))
     writer.remove_stale()
     path = ctx.run / "dataset.json"
@@ -104,10 +104,35 @@ class _Facts:
             self.readable += 1
             if parts.label is not None:
                 self.labels.add(parts.label)
-        form = tuple(record.fields or ())
+        self.note(tuple(record.fields or ()))
+
+    def note(self, form: tuple[str, ...]) -> None:
+        """These columns stand in a row."""
         if form not in self._forms and len(self.columns) < _MOST_COLUMNS:
             self._forms.add(form)
             self.columns.update(dict.fromkeys(form))
+
+
+class _Meter:
+    """Tells the user how many rows were read, once there is one that can be read."""
+
+    def __init__(self, progress: Progress, walk: _Walk, writer: ShardWriter) -> None:
+        self._progress, self._walk, self._writer = progress, walk, writer
+        self._started = False
+        self._reported = 0
+
+    def step(self, readable: bool) -> None:
+        """Called when the writer took rows, the last of which could be read or not."""
+        if readable and not self._started:
+            self._started = True
+            self._progress.start("Reading rows", max(self._walk.estimate(), 1), "rows")
+        if self._writer.rows - self._reported >= 1_000 and self._started:
+            self.end()
+
+    def end(self) -> None:
+        if self._started:
+            self._progress.advance(self._writer.rows - self._reported)
+            self._reported = self._writer.rows
 
 
 class _Walk:
@@ -123,6 +148,7 @@ class _Walk:
         self._reader: FileReader | None = None
         self._share = 0.0  # of the input, in files that are done
         self._taken = 0
+        self.on_run: Callable[[LineRun | RowRun], bool] | None = None  # takes runs of rows, which are no records then
         self.files: list[InputFile] = []
         self.hashes: list[tuple[str, str]] = []  # of all files, those without rows too
         self.no_rows: list[tuple[str, str]] = []  # (relative path, why)
@@ -152,9 +178,17 @@ class _Walk:
                 self.files.append(reader.finish(self._whole))
                 self.hashes.append((source.relative, self.files[-1].sha256))
 
-    def _hooks(self) -> tuple[Any, Any]:
-        """Who takes decoded batches and regions."""
-        return (self._writer.keep_batch, self._writer.regions.add) if self._writer else (None, None)
+    def _hooks(self) -> tuple[Any, ...]:
+        """Who takes decoded batches, regions and runs of rows."""
+        if self._writer is None:
+            return (None, None, None)
+        return (self._writer.keep_batch, self._writer.regions.add, self._run if self._most is None else None)
+
+    def _run(self, run: LineRun | RowRun) -> bool:
+        if self.on_run is None or not self.on_run(run):
+            return False
+        self._taken += len(run.raws) if isinstance(run, LineRun) else run.rows
+        return True
 
     def estimate(self) -> int:
         """How many records there will be, from the share of the input that those so far took."""
@@ -164,10 +198,10 @@ class _Walk:
 
 
 def _mapped(
-    walk: _Walk, facts: _Facts, config: Config, writer: ShardWriter | None
+    walk: _Walk, facts: _Facts, config: Config, writer: ShardWriter | None, meter: _Meter | None = None
 ) -> Iterator[tuple[Record, Parts | None]]:
     """Records with what they say; those that the adapter cannot map get its reason. The first records are held
-    back until there are enough to recognise the kind."""
+    back until there are enough to recognise the kind. From then on the writer takes runs of rows past this."""
     held: list[Record] = []
     readable = 0
     records = iter(walk)
@@ -186,10 +220,26 @@ def _mapped(
         facts.recognised = detect.recognise(sample, config.ingest)
         if writer:
             writer.use(facts.recognised)
-    for record in held:
+    mapper = RunMapper(facts.recognised, config.ingest, partial(_map, facts=facts)) if facts.recognised else None
+    if mapper is None or not mapper.useful or writer is None or meter is None:
+        yield from (_map(record, facts) for record in chain(held, records))
+        return
+    walk.on_run = partial(_take, mapper, facts, writer, meter)
+    for record in chain(held, records):
+        mapper.learn(record)
         yield _map(record, facts)
-    for record in records:
-        yield _map(record, facts)
+
+
+def _take(mapper: RunMapper, facts: _Facts, writer: ShardWriter, meter: _Meter, run: LineRun | RowRun) -> bool:
+    """Maps and writes a run of rows."""
+    tables = mapper.tables(run, writer.rows)
+    facts.readable += tables.mapped
+    if tables.mapped and run.dialect is not None:
+        facts.note(run.dialect.columns)
+    facts.labels |= tables.labels
+    writer.add_tables(run.file, tables.ledger, tables.examples, isinstance(run, RowRun))
+    meter.step(False)
+    return True
 
 
 def _map(record: Record, facts: _Facts) -> tuple[Record, Parts | None]:

@@ -6,10 +6,12 @@ Nothing is coerced, normalised or stripped. A number keeps its source text (`Num
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import polars as pl
 
 
 class Reason(StrEnum):
@@ -48,6 +50,42 @@ class Record(NamedTuple):
     fields: dict[str, Any] | None
     reason: str | None = None
     detail: str = ""
+
+
+class LineRun(NamedTuple):
+    """Lines in a row, each a record position, that end alike; none of them is blank or over the cap."""
+
+    file: int
+    line: int  # number of the first, 1-based
+    offset: int  # of the first, bytes into the decompressed file
+    raws: list[bytes]  # without their line ends
+    newline: bytes  # behind each but perhaps the last
+    dialect: Dialect | None = None  # of csv and tsv; None: JSON lines
+
+
+class RowRun(NamedTuple):
+    """Rows in a row of a columnar file."""
+
+    file: int
+    line: int  # 1-based ordinal of the first
+    offset: int  # 0-based ordinal of the first
+    rows: int
+    dialect: Dialect
+
+
+class Dialect(Protocol):
+    """How the rows of a table are read: lines without a quote in them, or decoded rows."""
+
+    columns: tuple[str, ...]  # of every row that can be read
+
+    def read(self, row: Record) -> Record:
+        """One row, of which the place is known, and of a line the bytes, with its fields or its reason."""
+        ...
+
+    def matches(self, lines: pl.Series) -> Iterator[tuple[Any, pl.Series]]:
+        """Those of many lines (String, null where one is not UTF-8; of a columnar file empty) that can be read at once:
+        their `layouts.Cells`, and their positions, ascending (UInt32)."""
+        ...
 
 
 class Number(str):
@@ -89,3 +127,4 @@ class Reading:
     layout: dict[str, Any] = field(default_factory=dict)
     claimed_rows: int = 0  # by a columnar file's footer; 0 when it says nothing
     on_batch: Callable[[int, int, Any], None] | None = None  # columnar: (file, first ordinal, decoded record batch)
+    on_run: Callable[[LineRun | RowRun], bool] | None = None  # True when it took them all, and no Record follows

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from audit.errors import ConservationError
-from audit.rundir import RunDir, write_frame
-from audit.sources.record import Reading
+from audit.rundir import RunDir
+from audit.sources.behind import WriteBehind, parquet
+from audit.sources.record import LineRun, Reading
 from audit.sources.streams import BLOCK, BOM
 
 REGIONS: dict[str, Any] = {
@@ -122,6 +123,26 @@ class Coverage:
         self.position += len(raw)
         self._base += len(raw)
         self._records += 1
+
+    def claim_lines(self, run: LineRun) -> None:
+        """The next records: the same as to claim each of them. Raises ConservationError unless they, with their line
+        ends between them, are the bytes that stand here."""
+        offset, seen = run.offset, 0
+        while seen < min(2, len(run.raws)):  # the second opens a run of line ends
+            self.claim(offset, run.raws[seen])
+            offset, seen = offset + len(run.raws[seen]) + len(run.newline), seen + 1
+        start, count = self._run
+        begun = self.position - run.offset  # bytes of these lines that are claimed
+        whole = run.newline.join(run.raws)
+        if not count or self._last != run.newline or not self._window.startswith(whole, self._base - begun):
+            for raw in run.raws[seen:]:
+                self.claim(offset, raw)
+                offset += len(raw) + len(run.newline)
+            return
+        self._run = (start, count + len(run.raws) - seen)
+        self.position += len(whole) - begun
+        self._base += len(whole) - begun
+        self._records += len(run.raws) - seen
 
     def end(self, kind: RegionKind | None = None) -> str:
         """What is left belongs to no record; all of it is `kind` where that is told. Returns the SHA-256 of the stream
@@ -239,7 +260,8 @@ class Coverage:
 class RegionWriter:
     """Collects regions and writes regions/part-NNNNN.parquet whenever there are enough."""
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, behind: WriteBehind) -> None:
+        self._behind = behind
         self.paths: list[Path] = []
         self._run = run
         self._regions: list[Region] = []
@@ -257,6 +279,6 @@ class RegionWriter:
             columns = zip(*self._regions, strict=True) if self._regions else ((),) * len(REGIONS)
             data = {n: pl.Series(n, list(v), dtype=REGIONS[n]) for n, v in zip(REGIONS, columns, strict=True)}
             path = self._run / "regions" / f"part-{len(self.paths):05d}.parquet"
-            write_frame(path, pl.DataFrame(data))
+            self._behind.write(path, parquet, [pl.DataFrame(data)])
             self.paths.append(path)
             self._regions, self._bytes = [], 0

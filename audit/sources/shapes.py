@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from audit.schema import Kind
+from audit.sources.layouts import Cells
 from audit.sources.record import Number, Reason, RowError
 from audit.sources.strict_json import dumps
 
@@ -27,7 +30,20 @@ class Parts(NamedTuple):
     shown_first: str | None = None  # "chosen" | "rejected", where the input says so
 
 
+class Columns(NamedTuple):
+    """What many examples say, each column aligned with their lines. Where `sound` is false or null, the row reader must
+    be asked."""
+
+    prompt: pl.Series
+    response: pl.Series | None
+    rejected: pl.Series | None
+    label: pl.Series | None
+    turns: list[tuple[str, pl.Series]]  # (role, texts) in order; a null text is no turn
+    sound: pl.Series  # Boolean
+
+
 RowReader = Callable[[Mapping[str, Any]], Parts]
+ColumnReader = Callable[[Cells], Columns | None]  # None: each of these lines is one for the row reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,8 @@ class Shape:
     `families`, the names of one of them stand in for roles without names. `specific` is how sure these names make us
     (0 to 1). `reader` is given the mapping and returns the row reader. With a column of the names in `without` it is
     another shape, unless the user mapped a role of its own. `beside` names, for an optional role, the prompt column
-    that it belongs to."""
+    that it belongs to. `columns` returns, where there is one, a reader of many rows at once: of those that it calls
+    sound it says what `reader`'s says of each."""
 
     name: str
     kind: Kind
@@ -56,6 +73,7 @@ class Shape:
     families: tuple[Family, ...] = (Family({}),)
     without: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
+    columns: Callable[[Mapped], ColumnReader] | None = None
 
     @property
     def roles(self) -> frozenset[str]:
@@ -95,6 +113,17 @@ def text(fields: Mapping[str, Any], column: str) -> str:
 def optional_text(fields: Mapping[str, Any], column: str | None) -> str:
     """A cell that may be missing or null, then empty; else text."""
     return "" if column is None or fields.get(column) is None else text(fields, column)
+
+
+def joined(first: pl.Series, second: pl.Series, between: str) -> pl.Series:
+    """Two texts of each row as one; the first alone where the second is empty."""
+    return pl.select(pl.when(pl.lit(second) == "").then(first).otherwise(first + between + second)).to_series()
+
+
+def all_present(*columns: pl.Series | None) -> pl.Series:
+    """True where none of the columns is null; at least one is given."""
+    given = [column.is_not_null() for column in columns if column is not None]
+    return pl.select(pl.all_horizontal(given)).to_series()
 
 
 def scalar(value: Any) -> str | None:

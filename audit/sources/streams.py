@@ -182,27 +182,60 @@ class Lines:
         self._max = max_bytes
 
     def __iter__(self) -> Iterator[tuple[int, int, bytes, int]]:
+        for number, offset, raws, cut in self.runs():
+            yield from self.one_by_one(number, offset, raws, cut)
+
+    def one_by_one(
+        self, number: int, offset: int, raws: list[bytes], cut: int = 0
+    ) -> Iterator[tuple[int, int, bytes, int]]:
+        """The lines of a run, or of a part of one that begins at this number and offset."""
+        for raw in raws:
+            size = len(raw) + cut
+            yield number, offset, raw if size <= self._max else raw[: self._max], size
+            number, offset, cut = number + 1, offset + size + 1, 0
+
+    def runs(self, least: int = 0) -> Iterator[tuple[int, int, list[bytes], int]]:
+        """The same lines, many at once: (number and offset of the first, the lines, bytes of the first that were
+        dropped already). All but the first run and the last have `least` bytes. Lines over `max_bytes` are whole, as
+        far as they were held."""
         number, offset, rest, cut = 1, -1, b"", 0  # cut: bytes of the current line that were dropped
+        ready: list[bytes] = []  # lines in front of it that wait for more
+        first, waiting, before, needed = (
+            (1, 0),
+            0,
+            0,
+            0,
+        )  # number and offset of the first of them, their bytes, those cut from it
         for block in self._blocks():
             parts = (rest + block).split(b"\n")
             if offset < 0:
                 offset = len(BOM) if self.bom else 0
             if number == 1 and len(parts) > 1 and parts[0].endswith(b"\r"):
                 self.newline = "\r\n"
+            ended = len(rest) + len(block) + cut
             rest = parts.pop()
-            for raw in parts:
-                size = len(raw) + cut
-                yield number, offset, raw if size <= self._max else raw[: self._max], size
-                number, offset, cut = number + 1, offset + size + 1, 0
-            if (dropped := len(rest) - self._max) > 0:
+            if parts:
+                if not ready:
+                    first, before = (number, offset), cut
+                ended -= len(rest)
+                number, offset, cut, waiting = number + len(parts), offset + ended, 0, waiting + ended
+                ready = ready + parts if ready else parts
+            long = len(rest) > self._max
+            if ready and (waiting >= needed or long):
+                yield *first, ready, before
+                ready, waiting, needed = [], 0, least
+            if long:
+                dropped = len(rest) - self._max
                 if self.stream.watcher is not None:
                     self.stream.watcher.cut(offset + self._max + cut, dropped)
                 cut += dropped
                 rest = rest[: self._max]
+        if ready:
+            yield *first, ready, before
         if self.stream.failure:
             self.tail = (number, max(offset, 0), rest)
         elif rest:
-            yield number, offset, rest, len(rest) + cut
+            yield number, offset, [rest], cut
 
     def passed(self, offset: int) -> None:
         """Whoever reads says that no record to come begins in front of this byte."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -74,6 +75,7 @@ def measure(path: Path) -> dict[str, Any]:
             "mb_per_processor_second": round(size / processor, 1),
             "peak_mib": used.ru_maxrss >> 10,
             "child_peak_mib": children.ru_maxrss >> 10,
+            "load": round(os.getloadavg()[0], 1),  # of the last minute, this process's share included
         }
 
 
