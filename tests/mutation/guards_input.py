@@ -13,6 +13,7 @@ _STREAMS = "tests/sources/test_streams.py::"
 _FILES = "tests/sources/test_files.py::"
 _SANDBOX = "tests/sources/test_sandbox.py::"
 _COLUMNAR = "tests/sources/test_columnar.py::"
+_LAYOUTS = "tests/sources/test_layouts.py::"
 _HOSTILE = "tests/hostile/test_files.py::test_every_hostile_file"
 _SAMPLE = "tests/hostile/test_files.py::test_one_file_of_each_class"
 _CHANGING = "tests/hostile/test_changing.py::"
@@ -277,6 +278,34 @@ _PACKED: tuple[Guard, ...] = (
         "audit/sources/readers.py",
         'raise InputError(f"{self.source.path} changed while it was read; run again when it is complete")',
         f"{_CHANGING}test_a_file_that_changes_in_its_place_ends_the_run[append-d.jsonl]",
+    ),
+    without(
+        SILENCE,
+        "audit/sources/layouts.py",
+        r"""\x00-\x1f]|\\(?:["\\/bf""",
+        f"{_LAYOUTS}test_every_piece_at_every_place_is_told_as_the_strict_parser_tells_it",
+        instead=r"""]|\\(?:["\\/bf""",
+    ),
+    without(
+        SILENCE,
+        "audit/sources/layouts.py",
+        "[1-9][0-9]{0,17}",
+        f"{_LAYOUTS}test_every_piece_at_every_place_is_told_as_the_strict_parser_tells_it",
+        instead="[1-9][0-9]{0,30}",
+    ),
+    without(
+        SILENCE,
+        "audit/sources/layouts.py",
+        "|[dD](?:[0-7]{_HEX}{{2}}|{_PAIR})",
+        f"{_LAYOUTS}test_every_piece_at_every_place_is_told_as_the_strict_parser_tells_it",
+        instead="|[dD]{_HEX}{{3}}",
+    ),
+    without(
+        BYTES,
+        _REGIONS,
+        "or not self._window.startswith(whole, self._base - begun)",
+        "tests/sources/test_batches.py::test_a_run_that_is_claimed_is_its_lines_claimed_each",
+        instead="",
     ),
     without(
         SILENCE,
