@@ -109,8 +109,7 @@ class FileReader:
         size, sha256 = self._before.st_size, ""
         if whole:
             size, sha256 = self._stream.source.finish()
-            after = os.fstat(self._handle.fileno())
-            if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+            if self._changed(sha256):
                 raise InputError(f"{self.source.path} changed while it was read; run again when it is complete")
         if self._coverage is not None:  # given up before its end
             self._coverage.stop()
@@ -127,6 +126,17 @@ class FileReader:
             covered,
             sha256 if digest == "same" else digest,
         )
+
+    def _changed(self, sha256: str) -> bool:
+        """Whether the open file is another one than at the start. Its time of writing can be set back, that of its last
+        change cannot; but that one moves too when a name or a right changes, so then the bytes decide."""
+        before, after = self._before, os.fstat(self._handle.fileno())
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            return True
+        if after.st_ctime_ns == before.st_ctime_ns:
+            return False
+        self._handle.seek(0)
+        return HashingReader(self._handle).finish()[1] != sha256
 
     def _records(self) -> Iterator[Record]:
         stream, reading, limits = self._stream, self.reading, self.limits

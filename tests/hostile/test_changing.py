@@ -69,6 +69,35 @@ def test_a_file_that_changes_in_its_place_ends_the_run(tmp_path, name, data, cha
             reader.finish()
 
 
+@pytest.mark.parametrize(("name", "data"), FILES)
+def test_a_change_whose_time_was_set_back_ends_the_run(tmp_path, name, data):
+    """Of the same size, with the time of writing of before."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+    reader, _, records = begun(path)
+    with reader:
+        with path.open("r+b") as handle:
+            handle.write(bytes(255 - byte for byte in data[:4]))  # which were read by now
+        os.utime(path, ns=(1, 1))
+        for _ in records:
+            pass
+        with pytest.raises(InputError, match="changed while it was read"):
+            reader.finish()
+
+
+def test_a_right_or_a_name_that_changes_is_no_change_of_the_file(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(DATA)
+    reader, _, records = begun(path)
+    with reader:
+        for _ in records:
+            pass
+        path.chmod(0o600)
+        path.rename(tmp_path / "e.jsonl")
+        assert reader.finish().sha256 == hashlib.sha256(DATA).hexdigest()
+
+
 def test_a_link_put_in_the_place_of_a_listed_file_is_refused(tmp_path):
     folder = tmp_path / "input"
     folder.mkdir()
