@@ -2,7 +2,7 @@
 
 JSON lines of a known layout, plain lines of csv and tsv, and decoded rows of flat columns are mapped by columns; each
 other row of the run goes to the strict parser and the row reader.
-Law: shards and facts are those that come of the same rows one by one (tests/sources/test_batches.py).
+Law: shards and facts are those that come of the same rows one by one (tests/sources/test_row_batches.py).
 """
 
 from __future__ import annotations

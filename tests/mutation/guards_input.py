@@ -304,7 +304,7 @@ _PACKED: tuple[Guard, ...] = (
         BYTES,
         _REGIONS,
         "or not self._window.startswith(whole, self._base - begun)",
-        "tests/sources/test_batches.py::test_a_run_that_is_claimed_is_its_lines_claimed_each",
+        "tests/sources/test_row_batches.py::test_a_run_that_is_claimed_is_its_lines_claimed_each",
         instead="",
     ),
     without(
