@@ -60,11 +60,11 @@ def _even(file: int, number: int, offset: int, raws: list[bytes], most: int) -> 
     others, whose `newline` is empty; their lines keep what stands in front of the LF."""
     lines = pl.Series(raws, dtype=pl.Binary)
     returns, newline = lines.bin.ends_with(b"\r"), b"\n"
-    if returns.all():
-        newline = b"\r\n"
-    elif returns.any() or (lines.bin.size() > most).any():
+    if (returns.any() and not returns.all()) or (lines.bin.size() > most).any():
         yield LineRun(file, number, offset, raws, b"")
         return
+    if returns.all():
+        newline = b"\r\n"
     wrong = (~lines.bin.starts_with(b"{")).arg_true().to_list()
     if newline == b"\r\n":
         raws = [raw[:-1] for raw in raws]
