@@ -14,6 +14,7 @@ from audit.decide import decide
 from audit.remedies.ranking import Check, flagged
 from audit.remedies.told import trigger_findings
 from audit.report.alarms import alarms, below_the_cut
+from audit.report.collect import _queue
 from audit.report.read import Inputs
 from audit.rundir import Context, write_frame
 from audit.schema import FINDINGS, NoProgress, Severity, Status, signals_frame
@@ -119,6 +120,17 @@ def test_the_report_says_how_many_groups_and_rows_lie_below_the_cut(run):
         "Below the cut: 1 trigger is not shown one by one; 40 flagged rows are kept, for lack of room in the review "
         "budget."
     ]
+
+
+def test_what_waits_is_named_by_its_title(run):
+    verdicts = pl.read_parquet(run.verdicts)
+    waits = pl.when(pl.col("row") < 9)
+    told = verdicts.with_columns(
+        verdict=waits.then(pl.lit("review")).otherwise("verdict"),
+        codes=waits.then(pl.lit(["TV-CON"])).otherwise("codes"),
+    )
+    write_frame(run.verdicts, told)
+    assert "Contradicting copies (9)" in _queue(inputs(run)).plain
 
 
 def test_alarms_stand_on_the_overview(run):

@@ -12,6 +12,11 @@ from audit.report.read import Inputs
 from audit.report.record import Headline
 from audit.schema import Verdict
 
+TITLES = {
+    SLICE_CODE: "Shrinking slices",
+    CONFLICT_CODE: "Contradicting copies",
+    BORDERLINE_CODE: "Borderline rows",
+}  # of what no detector says
 _SLICES = 3
 _GROUPS = "annotators"  # the section that lists findings
 

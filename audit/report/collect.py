@@ -12,7 +12,7 @@ import polars as pl
 
 import audit
 from audit.report import annotators, cards, characters, circles, projection, rows, shortcuts, tables
-from audit.report.alarms import alarms, below_the_cut
+from audit.report.alarms import TITLES, alarms, below_the_cut
 from audit.report.excerpt import excerpt, join, plain, short
 from audit.report.read import Inputs
 from audit.report.record import SCHEMA_VERSION, Dataset, Figure, Headline, Report, RowCard, Text, TriggerCard
@@ -197,7 +197,7 @@ def _open_triggers(cards_: list[TriggerCard]) -> Text:
 
 def _queue(data: Inputs) -> Text:
     """How many rows wait for a person, and for what: carriers of a trigger first, the others by check."""
-    titles = {c.code: c.title for c in data.checks}
+    titles = TITLES | {c.code: c.title for c in data.checks}
     review = data.base.filter(pl.col("verdict") == Verdict.REVIEW)
     carriers = review.filter(pl.col("trigger_ids").list.len() > 0)
     others = review.filter(pl.col("trigger_ids").list.len().fill_null(0) == 0)

@@ -19,6 +19,7 @@ from audit.provenance import sha256_file
 from audit.remedies.clean import outputs
 from audit.remedies.slices import SLICE_CODE
 from audit.remedies.told import BORDERLINE_CODE, CONFLICT_CODE
+from audit.report.alarms import TITLES
 from audit.report.exports import CleanedFile, Export, Flagged, Item, Place, Rule, Said, TriggerFacts
 from audit.report.read import Inputs
 from audit.report.record import Check, Report
@@ -87,9 +88,9 @@ def _rules(checks: list[Check], findings: pl.DataFrame) -> tuple[Rule, ...]:
     found = [
         Rule(TRIGGER_CODE, "trigger", "Backdoor triggers", Severity.HIGH, _TRIGGER_HELP),
         Rule(BAD_ROWS_CODE, "unreadable", "Unreadable records", Severity.MEDIUM, _BAD_HELP),
-        Rule(SLICE_CODE, "slices", "Shrinking slices", Severity.MEDIUM, _SLICE_HELP),
-        Rule(CONFLICT_CODE, "conflicts", "Contradicting copies", Severity.MEDIUM, _CONFLICT_HELP),
-        Rule(BORDERLINE_CODE, "borderline", "Borderline rows", Severity.INFO, _BORDERLINE_HELP),
+        Rule(SLICE_CODE, "slices", TITLES[SLICE_CODE], Severity.MEDIUM, _SLICE_HELP),
+        Rule(CONFLICT_CODE, "conflicts", TITLES[CONFLICT_CODE], Severity.MEDIUM, _CONFLICT_HELP),
+        Rule(BORDERLINE_CODE, "borderline", TITLES[BORDERLINE_CODE], Severity.INFO, _BORDERLINE_HELP),
     ]
     for check in registry.detectors().values():
         about = [" ".join(check.doc.split("\n\n")[0].split())]
